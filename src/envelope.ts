@@ -1,0 +1,37 @@
+/** A Discord snowflake (or one made in its form by the terminal) as decimal digits; `bigint` in Postgres. */
+export type Snowflake = string;
+
+/** Who may read the place a message was written in. Memories of private places are not used elsewhere. */
+export type Audience = "public" | "private" | "direct";
+
+/** One message as it was heard, in the one form that every later step reads. Built and validated by the chat room. */
+export interface Envelope {
+  /** The identity of the message: what is stored, answered and remembered under this id happens once. */
+  readonly messageId: Snowflake;
+  /** Null in a direct conversation. */
+  readonly guildId: Snowflake | null;
+  readonly guildName: string | null;
+  readonly channelId: Snowflake;
+  readonly channelName: string;
+  readonly audience: Audience;
+  /** Messages of one conversation (a channel, a thread, a direct conversation) are answered in order. */
+  readonly conversationId: Snowflake;
+  readonly author: { readonly id: Snowflake; readonly name: string; readonly kind: "person" | "bot" | "self" };
+  /** Trimmed, well-formed Unicode, at most `maxMessageChars` UTF-16 units. */
+  readonly text: string;
+  readonly receivedAt: Date;
+  /** True when the writer turned to the bot: a direct conversation, a mention, a reply to it, the terminal. */
+  readonly addressed: boolean;
+  /** The agent whose own identity was mentioned or replied to, if any. */
+  readonly addressedAgent: string | null;
+  /** BCP 47 tag of the place ("en-US", "ja"), which chooses the language of full text search. */
+  readonly locale: string | null;
+}
+
+/** What comes first when there is not enough for everyone, best first. */
+export type Priority = "mention" | "reply" | "ambient" | "background";
+
+/** The border no recollection crosses: the guild, or the direct conversation when there is none. */
+export function scopeOf(envelope: Pick<Envelope, "guildId" | "conversationId">): Snowflake {
+  return envelope.guildId ?? envelope.conversationId;
+}

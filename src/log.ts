@@ -1,0 +1,24 @@
+import { pino, type DestinationStream, type Logger as PinoLogger } from "pino";
+
+export type Logger = PinoLogger;
+export type LogLevel = "trace" | "debug" | "info" | "warn" | "error" | "fatal" | "silent";
+
+/** Field names that never reach a log, wherever they stand. Message text has no field of its own, and so no entry here. */
+const secretFields = ["token", "apiKey", "password", "authorization", "secret", "connectionString", "url"];
+
+/**
+ * One JSON object a line, on `stream` (standard error unless told otherwise). Callers pass ids, counts and timings;
+ * message text is never a field and never part of a sentence.
+ */
+export function makeLogger(level: LogLevel, stream: DestinationStream): Logger {
+  return pino(
+    {
+      level,
+      base: null,
+      timestamp: () => `,"time":"${new Date().toISOString()}"`,
+      formatters: { level: (label) => ({ level: label }) },
+      redact: { paths: secretFields.flatMap((field) => [field, `*.${field}`, `*.*.${field}`]), censor: "[secret]" },
+    },
+    stream,
+  );
+}

@@ -1,0 +1,38 @@
+import { Counter, Gauge, Histogram, Registry } from "prom-client";
+
+const secondsBuckets = [0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 90];
+
+/** Every metric of the product. Labels are closed sets of words: never the id of a user, guild, channel or message. */
+export type Metrics = ReturnType<typeof makeMetrics>;
+
+/** Builds all metrics on a registry of their own; nothing is registered globally. */
+export function makeMetrics() {
+  const registry = new Registry();
+  const registers = [registry];
+  const counter = <L extends string>(name: string, help: string, labelNames: readonly L[]) =>
+    new Counter({ name: `discord_agent_${name}`, help, labelNames: [...labelNames], registers });
+  const gauge = <L extends string>(name: string, help: string, labelNames: readonly L[]) =>
+    new Gauge({ name: `discord_agent_${name}`, help, labelNames: [...labelNames], registers });
+  const histogram = <L extends string>(name: string, help: string, labelNames: readonly L[]) =>
+    new Histogram({ name: `discord_agent_${name}`, help, labelNames: [...labelNames], buckets: secondsBuckets, registers });
+  return {
+    registry,
+    memoryOperations: counter("memory_operations_total", "Memory operations by type and outcome", ["operation_type", "status"]),
+    memoryOperationSeconds: histogram("memory_operation_duration_seconds", "Duration of memory operations", ["operation_type"]),
+    messages: counter("messages_total", "Messages by what became of them and the agent that took them", ["message_type", "agent"]),
+    responseSeconds: histogram("response_time_seconds", "From hearing a message to having spoken its answer", ["agent"]),
+    geminiCalls: counter("gemini_api_calls_total", "Calls that went out to the model's API", ["operation", "status"]),
+    geminiSeconds: histogram("gemini_api_duration_seconds", "Duration of calls to the model's API", ["operation"]),
+    tokens: counter("tokens_total", "Tokens used, as the provider counts them", ["direction"]),
+    activeConnections: gauge("active_connections", "Open connections by kind", ["connection_type"]),
+    systemErrors: counter("system_errors_total", "Errors by code and component", ["error_type", "component"]),
+    breakerState: gauge("circuit_breaker_state", "0 closed, 1 half open, 2 open", ["breaker"]),
+    thresholdBreached: gauge("threshold_breached", "1 while the p95 of the last minutes is over its target", ["threshold"]),
+    queueDepth: gauge("inbox_waiting_messages", "Messages kept and not answered yet", []),
+    oldestWaitingSeconds: gauge("inbox_oldest_waiting_seconds", "Age of the oldest message that waits for its answer", []),
+    buried: gauge("inbox_buried_messages", "Messages given up for good", []),
+    quotaWaitSeconds: histogram("quota_wait_seconds", "Time calls waited for the model's quota", ["priority"]),
+    eventLoopLagSeconds: gauge("event_loop_lag_seconds", "p99 delay of the event loop since the last scrape", []),
+    memoryBytes: gauge("process_memory_bytes", "Memory of the process by kind", ["kind"]),
+  };
+}

@@ -1,0 +1,67 @@
+import pg from "pg";
+
+/** Runs one statement. Rows are plain objects; bigint columns arrive as decimal strings. */
+export interface Sql {
+  query<Row = Record<string, unknown>>(statement: string, values?: readonly unknown[]): Promise<Row[]>;
+}
+
+/** Postgres, on a server or embedded: the same SQL either way. */
+export interface Database extends Sql {
+  /** Commits when `work` resolves, rolls back when it rejects. Inside it, query only through `tx`: an embedded database
+   * has one connection, and asking for a second one while holding it would wait for ever. */
+  transaction<T>(work: (tx: Sql) => Promise<T>): Promise<T>;
+  /** Runs many statements in one text, without values. */
+  script(statements: string): Promise<void>;
+  close(): Promise<void>;
+}
+
+/** Wraps a pool; `onClose` releases whatever stands behind it. */
+export function makeDatabase(pool: pg.Pool, onClose: () => Promise<void> = async () => {}): Database {
+  const run = async <Row>(client: pg.Pool | pg.PoolClient, statement: string, values: readonly unknown[] = []) =>
+    (await client.query(statement, [...values])).rows as Row[];
+  return {
+    query: (statement, values) => run(pool, statement, values),
+    script: async (statements) => {
+      await pool.query(statements);
+    },
+    transaction: async (work) => {
+      const client = await pool.connect();
+      let broken: Error | undefined;
+      try {
+        await client.query("begin");
+        const result = await work({ query: (statement, values) => run(client, statement, values) });
+        await client.query("commit");
+        return result;
+      } catch (error) {
+        await client.query("rollback").catch((lost: Error) => (broken = lost));
+        throw error;
+      } finally {
+        client.release(broken);
+      }
+    },
+    close: async () => {
+      await pool.end();
+      await onClose();
+    },
+  };
+}
+
+/** Opens a pool to a Postgres server; fails when it cannot be reached. */
+export async function openPostgres(options: {
+  url: string;
+  poolMin: number;
+  poolMax: number;
+  onIdleError: (error: Error) => void;
+}): Promise<Database> {
+  const pool = new pg.Pool({
+    connectionString: options.url,
+    min: options.poolMin,
+    max: options.poolMax,
+    connectionTimeoutMillis: 5_000,
+    application_name: "discord-agent",
+  });
+  pool.on("error", options.onIdleError);
+  const database = makeDatabase(pool);
+  await database.query("select 1");
+  return database;
+}

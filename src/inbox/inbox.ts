@@ -1,0 +1,173 @@
+import { PgBoss, type Db } from "pg-boss";
+import type { Receipt } from "../chat/chat.ts";
+import type { Database, Sql } from "../connections/postgres.ts";
+import type { Envelope, Priority, Snowflake } from "../envelope.ts";
+import type { Check, Component } from "../lifecycle/component.ts";
+import type { Logger } from "../log.ts";
+import { finishTurn, insertTurn, markSpeaking, putBackTurn, storeDraft, takeUpTurns, type Draft, type Turn } from "./turns.ts";
+
+const queue = "inbox";
+const priorities: Readonly<Record<Priority, number>> = { mention: 30, reply: 20, ambient: 10, background: 0 };
+
+/** How full the inbox is. */
+export interface InboxReport {
+  readonly waiting: number;
+  readonly oldestWaitingSeconds: number;
+  readonly buried: number;
+  /** The latest few, newest first: what went wrong and the reference the person was given. */
+  readonly lastBuried: readonly { readonly reference: string; readonly error: string; readonly at: string }[];
+}
+
+/** Where a message is kept until it has been answered. The job in the queue and the row of the turn change together. */
+export interface Inbox extends Component {
+  /** Resolves once the message is durable: true, or false when it was known already. */
+  keep(envelope: Envelope, priority: Priority): Promise<boolean>;
+  /** Takes up at most `limit` turns, the oldest of each conversation that is not being answered already. */
+  take(limit: number): Promise<readonly Turn[]>;
+  saveDraft(turn: Turn, draft: Draft): Promise<void>;
+  /** Remembers that the draft is about to be shown. */
+  beginSpeaking(turn: Turn): Promise<void>;
+  /** Ends the turn as answered, with whatever `also` stores, in one transaction. */
+  finish(turn: Turn, receipt: Receipt | null, also: (tx: Sql) => Promise<void>): Promise<void>;
+  /** Ends the turn without an answer, because a judge said so. */
+  ignore(turn: Turn, reason: string, also: (tx: Sql) => Promise<void>): Promise<void>;
+  /** Puts the turn back, not to be taken up before `afterMs` from now. */
+  defer(turn: Turn, afterMs: number, reason: string): Promise<void>;
+  /** Gives the turn up for good. */
+  bury(turn: Turn, error: string, reference: string): Promise<void>;
+  /** Tells the queue that these turns are still being worked on. */
+  touch(turns: readonly Turn[]): Promise<void>;
+  /** Calls back after every `keep`, in this process. */
+  onKept(listener: () => void): void;
+  report(): Promise<InboxReport>;
+}
+
+/** `alone`: no other process uses this database, so turns found in progress at the start belong to a dead one. */
+export function makeInbox(options: { database: Database; alone: boolean; log: Logger }): Inbox {
+  const { database, log } = options;
+  const boss = makeBoss(database, options.alone, log);
+  const listeners: (() => void)[] = [];
+  const attempt = (turn: Turn) => ({ id: turn.job.id, retryCount: turn.job.retryCount });
+  const end = (turn: Turn, how: Parameters<typeof finishTurn>[2], also: (tx: Sql) => Promise<void>) =>
+    database.transaction(async (tx) => {
+      await finishTurn(tx, turn, how);
+      await boss.complete(queue, attempt(turn), null, { db: asBossDb(tx) });
+      await also(tx);
+    });
+  const nothing = async () => {};
+
+  return {
+    name: "inbox",
+    start: async () => {
+      await boss.start();
+      await boss.createQueue(queue, { policy: "key_strict_fifo", retryLimit: 1_000_000, heartbeatSeconds: 60 });
+      // Fills the library's cache of queues, which it would otherwise read around a transaction that holds the only connection.
+      await boss.touch(queue, [jobId("0")]);
+      if (options.alone) await reclaim(database, boss);
+    },
+    stop: async () => {
+      await boss.stop({ graceful: false, close: false }).catch((error: Error) => log.warn({ err: error }, "inbox did not stop cleanly"));
+    },
+    check: async (): Promise<Check> => {
+      const { waiting, buried } = await report(database);
+      return { status: "healthy", details: { waiting, buried } };
+    },
+    keep: async (envelope, priority) => {
+      const isNew = await database.transaction(async (tx) => {
+        if (!(await insertTurn(tx, envelope, priority))) return false;
+        await boss.send(
+          queue,
+          { messageId: envelope.messageId },
+          {
+            id: jobId(envelope.messageId),
+            singletonKey: envelope.conversationId,
+            priority: priorities[priority],
+            db: asBossDb(tx),
+          },
+        );
+        return true;
+      });
+      if (isNew) for (const listener of listeners) listener();
+      return isNew;
+    },
+    take: (limit) => take(database, boss, limit),
+    saveDraft: (turn, draft) => storeDraft(database, turn, draft),
+    beginSpeaking: (turn) => markSpeaking(database, turn),
+    finish: (turn, receipt, also) => end(turn, { state: "answered", error: null, reference: null, receipt }, also),
+    ignore: (turn, reason, also) => end(turn, { state: "ignored", error: reason, reference: null, receipt: null }, also),
+    bury: (turn, error, reference) => end(turn, { state: "buried", error, reference, receipt: null }, nothing),
+    defer: (turn, afterMs, reason) =>
+      database.transaction(async (tx) => {
+        const db = asBossDb(tx);
+        const startAfter = new Date(Date.now() + afterMs);
+        await putBackTurn(tx, turn, startAfter, reason);
+        await boss.fail(queue, attempt(turn), { reason }, { db });
+        await boss.update(queue, undefined, { id: turn.job.id, startAfter, db });
+      }),
+    touch: async (turns) => {
+      if (turns.length > 0) await boss.touch(queue, turns.map(attempt));
+    },
+    onKept: (listener) => listeners.push(listener),
+    report: () => report(database),
+  };
+}
+
+function makeBoss(database: Database, alone: boolean, log: Logger): PgBoss {
+  const boss = new PgBoss({
+    db: asBossDb(database),
+    backend: alone ? "pglite" : "postgres",
+    schedule: false,
+    // An embedded database has one user, whose dead turns are reclaimed at its start; there is nobody to supervise.
+    supervise: !alone,
+    monitorVacuum: false,
+  });
+  boss.on("error", (error) => log.error({ err: error, component: "inbox" }, "the queue reported an error"));
+  return boss;
+}
+
+function asBossDb(sql: Sql): Db {
+  return { executeSql: async (text, values) => ({ rows: await sql.query(text, values) }) };
+}
+
+/** Ordered like the message ids, because two jobs can share a timestamp and then order by their id. */
+function jobId(messageId: Snowflake): string {
+  const hex = BigInt(messageId).toString(16).padStart(16, "0");
+  return `${hex.slice(0, 8)}-${hex.slice(8, 12)}-${hex.slice(12, 16)}-8000-000000000000`;
+}
+
+async function take(database: Database, boss: PgBoss, limit: number): Promise<readonly Turn[]> {
+  return database.transaction(async (tx) => {
+    const db = asBossDb(tx);
+    const jobs = await boss.fetch<{ messageId: Snowflake }>(queue, { batchSize: limit, includeMetadata: true, db });
+    if (jobs.length === 0) return [];
+    const turns = await takeUpTurns(tx, jobs.map((job) => job.data.messageId));
+    const finished = jobs.filter((job) => !turns.has(job.data.messageId)).map((job) => job.id);
+    if (finished.length > 0) await boss.complete(queue, finished, null, { db });
+    return jobs.flatMap((job) => {
+      const turn = turns.get(job.data.messageId);
+      return turn ? [{ ...turn, job: { id: job.id, retryCount: job.retryCount } }] : [];
+    });
+  });
+}
+
+async function reclaim(database: Database, boss: PgBoss): Promise<void> {
+  const rows = await database.query<{ id: string }>("select id from pgboss.job where name = $1 and state = 'active'", [queue]);
+  if (rows.length > 0) await boss.fail(queue, rows.map((row) => row.id), { reason: "the process that held it is gone" });
+}
+
+async function report(sql: Sql): Promise<InboxReport> {
+  const [counts] = await sql.query<{ waiting: number; oldest: number | null }>(
+    `select count(*)::int as waiting, extract(epoch from now() - min(received_at))::float8 as oldest
+     from turns where state in ('waiting', 'answering', 'drafted')`,
+  );
+  const [buried] = await sql.query<{ n: number }>("select count(*)::int as n from turns where state = 'buried'");
+  const last = await sql.query<{ error_reference: string; error: string; finished_at: Date }>(
+    `select error_reference, error, finished_at from turns where state = 'buried' order by finished_at desc limit 5`,
+  );
+  return {
+    waiting: counts?.waiting ?? 0,
+    oldestWaitingSeconds: Math.max(0, counts?.oldest ?? 0),
+    buried: buried?.n ?? 0,
+    lastBuried: last.map((row) => ({ reference: row.error_reference, error: row.error, at: row.finished_at.toISOString() })),
+  };
+}

@@ -1,0 +1,165 @@
+import type { Receipt } from "../chat/chat.ts";
+import type { Sql } from "../connections/postgres.ts";
+import { ForeseenError } from "../errors.ts";
+import type { Audience, Envelope, Priority, Snowflake } from "../envelope.ts";
+
+/** A finished answer, stored before it is spoken. */
+export interface Draft {
+  readonly text: string;
+  readonly receipt: Receipt;
+}
+
+/** One message on its way to its answer. */
+export interface Turn {
+  readonly envelope: Envelope;
+  readonly priority: Priority;
+  /** How often it has been taken up, this time included. */
+  readonly attempts: number;
+  /** Finished by an earlier attempt, to be spoken as it is. */
+  readonly draft: Draft | null;
+  /** True when the draft may have been shown: an earlier attempt began to speak it and did not come back. */
+  readonly maybeSpoken: boolean;
+  /** When it was taken up. */
+  readonly takenAt: Date;
+  /** pg-boss's identity of this very attempt; a stale one can no longer finish the turn. */
+  readonly job: { readonly id: string; readonly retryCount: number };
+}
+
+interface TurnRow {
+  message_id: Snowflake;
+  guild_id: Snowflake | null;
+  guild_name: string | null;
+  channel_id: Snowflake;
+  channel_name: string;
+  conversation_id: Snowflake;
+  audience: Audience;
+  author_id: Snowflake;
+  author_name: string;
+  author_kind: "person" | "bot" | "self";
+  text: string;
+  locale: string | null;
+  addressed: boolean;
+  addressed_agent: string | null;
+  received_at: Date;
+  priority: Priority;
+  attempts: number;
+  draft: string | null;
+  speaking_at: Date | null;
+  receipt: Receipt | null;
+}
+
+/** Stores a message that was heard; false when it is known already. */
+export async function insertTurn(sql: Sql, envelope: Envelope, priority: Priority): Promise<boolean> {
+  const rows = await sql.query(
+    `insert into turns (message_id, guild_id, guild_name, channel_id, channel_name, conversation_id, audience, author_id,
+       author_name, author_kind, text, locale, addressed, addressed_agent, received_at, priority)
+     values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)
+     on conflict (message_id) do nothing returning 1`,
+    [
+      envelope.messageId,
+      envelope.guildId,
+      envelope.guildName,
+      envelope.channelId,
+      envelope.channelName,
+      envelope.conversationId,
+      envelope.audience,
+      envelope.author.id,
+      envelope.author.name,
+      envelope.author.kind,
+      envelope.text,
+      envelope.locale,
+      envelope.addressed,
+      envelope.addressedAgent,
+      envelope.receivedAt,
+      priority,
+    ],
+  );
+  return rows.length > 0;
+}
+
+/** Marks waiting turns as being answered and reads them whole; those already finished are left out. */
+export async function takeUpTurns(sql: Sql, messageIds: readonly Snowflake[]): Promise<Map<Snowflake, Omit<Turn, "job">>> {
+  const rows = await sql.query<TurnRow>(
+    `update turns set attempts = attempts + 1, state = case when draft is null then 'answering' else 'drafted' end
+     where message_id = any($1::bigint[]) and state in ('waiting', 'answering', 'drafted') returning *`,
+    [messageIds],
+  );
+  return new Map(rows.map((row) => [row.message_id, fromRow(row)]));
+}
+
+function fromRow(row: TurnRow): Omit<Turn, "job"> {
+  return {
+    envelope: {
+      messageId: row.message_id,
+      guildId: row.guild_id,
+      guildName: row.guild_name,
+      channelId: row.channel_id,
+      channelName: row.channel_name,
+      conversationId: row.conversation_id,
+      audience: row.audience,
+      author: { id: row.author_id, name: row.author_name, kind: row.author_kind },
+      text: row.text,
+      receivedAt: row.received_at,
+      addressed: row.addressed,
+      addressedAgent: row.addressed_agent,
+      locale: row.locale,
+    },
+    priority: row.priority,
+    attempts: row.attempts,
+    draft: row.draft !== null && row.receipt !== null ? { text: row.draft, receipt: row.receipt } : null,
+    maybeSpoken: row.speaking_at !== null,
+    takenAt: new Date(),
+  };
+}
+
+/** Stores a finished answer; from here on a crash repeats this text and no other. */
+export async function storeDraft(sql: Sql, turn: Turn, draft: Draft): Promise<void> {
+  const { receipt } = draft;
+  await change(
+    sql,
+    turn,
+    "state = 'drafted', draft = $3, receipt = $4, agent = $5, model = $6, prompt_revision = $7",
+    [draft.text, JSON.stringify(receipt), receipt.agent, receipt.model, receipt.promptRevision],
+  );
+}
+
+/** Remembers that the draft is about to be shown, so that a crash from here on is told as "may have been shown". */
+export async function markSpeaking(sql: Sql, turn: Turn): Promise<void> {
+  await change(sql, turn, "speaking_at = now()", []);
+}
+
+/** Puts a turn back until `notBefore`. */
+export async function putBackTurn(sql: Sql, turn: Turn, notBefore: Date, reason: string): Promise<void> {
+  const state = "case when draft is null then 'waiting' else 'drafted' end";
+  await change(sql, turn, `state = ${state}, not_before = $3, error = $4`, [notBefore, reason]);
+}
+
+/** The last state of a turn; `receipt` replaces the stored one when it is given. */
+export async function finishTurn(
+  sql: Sql,
+  turn: Turn,
+  end: {
+    state: "answered" | "ignored" | "buried";
+    error: string | null;
+    reference: string | null;
+    receipt: Receipt | null;
+  },
+): Promise<void> {
+  await change(
+    sql,
+    turn,
+    "state = $3, error = $4, error_reference = $5, receipt = coalesce($6, receipt), finished_at = now()",
+    [end.state, end.error, end.reference, end.receipt === null ? null : JSON.stringify(end.receipt)],
+  );
+}
+
+/** An attempt that was thought dead and comes back finds that the number of attempts moved on, and changes nothing. */
+async function change(sql: Sql, turn: Turn, assignments: string, values: readonly unknown[]): Promise<void> {
+  const rows = await sql.query(
+    `update turns set ${assignments} where message_id = $1 and attempts = $2 and state in ('answering', 'drafted') returning 1`,
+    [turn.envelope.messageId, turn.attempts, ...values],
+  );
+  if (rows.length === 0) {
+    throw new ForeseenError("turn_taken_over", `turn ${turn.envelope.messageId} was taken over by another attempt`, { kind: "bury" });
+  }
+}

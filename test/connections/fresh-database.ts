@@ -1,0 +1,27 @@
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { migrate } from "../../src/connections/migrate.ts";
+import { openPglite } from "../../src/connections/pglite.ts";
+import type { Database } from "../../src/connections/postgres.ts";
+import { templatePath } from "../../src/connections/template.ts";
+
+/** A folder of its own under the system's temporary folder, removed by the returned function. */
+export async function temporaryFolder(): Promise<{ path: string; remove: () => Promise<void> }> {
+  const path = await mkdtemp(join(tmpdir(), "discord-agent-"));
+  return { path, remove: () => rm(path, { recursive: true, force: true }) };
+}
+
+/** An embedded database with the whole schema, in a folder of its own; `close` removes it. */
+export async function openFreshDatabase(): Promise<Database> {
+  const folder = await temporaryFolder();
+  const database = await openPglite(folder.path, { template: await templatePath() });
+  await migrate(database);
+  return {
+    ...database,
+    close: async () => {
+      await database.close();
+      await folder.remove();
+    },
+  };
+}

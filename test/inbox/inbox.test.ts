@@ -1,0 +1,120 @@
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { pino } from "pino";
+import type { Database } from "../../src/connections/postgres.ts";
+import type { Envelope } from "../../src/envelope.ts";
+import { makeInbox, type Inbox } from "../../src/inbox/inbox.ts";
+import { openFreshDatabase } from "../connections/fresh-database.ts";
+
+const log = pino({ level: "silent" });
+const nothing = async () => {};
+
+function envelope(id: number, conversation = 1): Envelope {
+  return {
+    messageId: String(id),
+    guildId: "7",
+    guildName: "terminal",
+    channelId: String(conversation),
+    channelName: `channel-${conversation}`,
+    audience: "public",
+    conversationId: String(conversation),
+    author: { id: "9", name: "Mia", kind: "person" },
+    text: `message ${id}`,
+    receivedAt: new Date(1_700_000_000_000 + id),
+    addressed: true,
+    addressedAgent: null,
+    locale: null,
+  };
+}
+
+describe("the inbox", () => {
+  let database: Database;
+  let inbox: Inbox;
+  beforeAll(async () => {
+    database = await openFreshDatabase();
+    inbox = makeInbox({ database, alone: true, log });
+    await inbox.start(AbortSignal.timeout(30_000), () => {});
+  });
+  afterAll(async () => {
+    await inbox.stop(AbortSignal.timeout(1000));
+    await database.close();
+  });
+  const drain = async () => {
+    const seen: string[] = [];
+    for (let turns = await inbox.take(10); turns.length > 0; turns = await inbox.take(10)) {
+      for (const turn of turns) {
+        seen.push(turn.envelope.messageId);
+        await inbox.finish(turn, null, nothing);
+      }
+    }
+    return seen;
+  };
+
+  it("keeps the same message once", async () => {
+    expect(await inbox.keep(envelope(1), "mention")).toBe(true);
+    expect(await inbox.keep(envelope(1), "mention")).toBe(false);
+    expect(await drain()).toEqual(["1"]);
+  });
+
+  it("keeps the order inside a conversation, also when many arrive in one millisecond", async () => {
+    const ids = Array.from({ length: 40 }, (_, i) => 1000 + i);
+    for (const id of ids) await inbox.keep(envelope(id), "mention");
+    expect(await drain()).toEqual(ids.map(String));
+  });
+
+  it("gives one turn a conversation at a time, and several conversations side by side", async () => {
+    for (const id of [2001, 2002]) await inbox.keep(envelope(id, 21), "mention");
+    await inbox.keep(envelope(2003, 22), "mention");
+    const first = await inbox.take(10);
+    expect(first.map((turn) => turn.envelope.messageId).toSorted()).toEqual(["2001", "2003"]);
+    expect(await inbox.take(10)).toEqual([]);
+    for (const turn of first) await inbox.finish(turn, null, nothing);
+    expect(await drain()).toEqual(["2002"]);
+  });
+
+  it("holds a deferred turn back, and what follows it in its conversation with it", async () => {
+    for (const id of [3001, 3002]) await inbox.keep(envelope(id, 31), "mention");
+    const [turn] = await inbox.take(1);
+    await inbox.defer(turn!, 3_600_000, "quota");
+    expect(await inbox.take(10)).toEqual([]);
+    await database.query("update pgboss.job set start_after = now() where state = 'retry'");
+    const [again] = await inbox.take(10);
+    expect(again).toMatchObject({ attempts: 2, envelope: { messageId: "3001" } });
+    await inbox.finish(again!, null, nothing);
+    expect(await drain()).toEqual(["3002"]);
+  });
+
+  it("takes up after a crash what was being answered, with its draft as it was", async () => {
+    await inbox.keep(envelope(4001, 41), "mention");
+    const [turn] = await inbox.take(1);
+    const receipt = { agent: "nova", model: "m", promptRevision: "r" } as never;
+    await inbox.saveDraft(turn!, { text: "the finished answer", receipt });
+    await inbox.beginSpeaking(turn!);
+    const restarted = makeInbox({ database, alone: true, log });
+    await restarted.start(AbortSignal.timeout(10_000), () => {});
+    const [again] = await restarted.take(1);
+    expect(again).toMatchObject({ attempts: 2, maybeSpoken: true, draft: { text: "the finished answer" } });
+    // The first attempt comes back from the dead: it may no longer finish the turn.
+    await expect(inbox.finish(turn!, null, nothing)).rejects.toThrow(/taken over/);
+    await restarted.finish(again!, null, nothing);
+    await restarted.stop(AbortSignal.timeout(1000));
+    expect(await drain()).toEqual([]);
+  });
+
+  it("ends the turn, its job and what is stored with it together or not at all", async () => {
+    await inbox.keep(envelope(5001, 51), "mention");
+    const [turn] = await inbox.take(1);
+    const broken = inbox.finish(turn!, null, async (tx) => void (await tx.query("select 1 / 0")));
+    await expect(broken).rejects.toThrow(/division/);
+    expect(await database.query("select state from turns where message_id = 5001")).toEqual([{ state: "answering" }]);
+    await inbox.finish(turn!, null, nothing);
+    expect(await database.query("select state from turns where message_id = 5001")).toEqual([{ state: "answered" }]);
+  });
+
+  it("reports what waits and what was given up, with its reference", async () => {
+    await inbox.keep(envelope(6001, 61), "mention");
+    const [turn] = await inbox.take(1);
+    expect(await inbox.report()).toMatchObject({ waiting: 1, buried: 0 });
+    await inbox.bury(turn!, "model_misconfigured", "a1b2");
+    expect(await inbox.report()).toMatchObject({ waiting: 0, buried: 1, lastBuried: [{ reference: "a1b2" }] });
+  });
+});

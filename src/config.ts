@@ -1,3 +1,5 @@
+import { table, type Variable } from "./config-variables.ts";
+import { Misconfigured, type Fault } from "./errors.ts";
 import type { LogLevel } from "./log.ts";
 
 /** Everything the process is told at its start. Read once, from the environment and nothing else, and never changed. */
@@ -49,4 +51,106 @@ export interface Config {
   readonly maxMessageChars: number;
   /** How many conversations are answered side by side. */
   readonly lanes: number;
+}
+
+type Environment = Readonly<Record<string, string | undefined>>;
+
+type Table = typeof table;
+type Name = keyof Table;
+type Value<N extends Name> = Table[N] extends Variable<infer T> ? T : never;
+
+/** Reads the environment, once; throws Misconfigured with every fault there is. An empty value counts as unset. */
+export function readConfig(env: Environment): Config {
+  const faults: Fault[] = [];
+  const optional = <N extends Name>(name: N): Value<N> | null => {
+    const { schema, fallback, alias, takes, secret }: Variable<unknown> = table[name];
+    const given = env[name]?.trim() || (alias && env[alias]?.trim()) || null;
+    const text = given ?? fallback;
+    if (text === null) return null;
+    const result = schema.safeParse(text);
+    if (result.success) return result.data as Value<N>;
+    // A long value may be a credential that was pasted into the wrong variable.
+    const shown = secret || text.length > 20 ? "the value" : JSON.stringify(text);
+    const remedy = `Set ${takes}, or unset it${fallback === null ? "" : ` for ${fallback}`}`;
+    faults.push({ where: alias && !env[name]?.trim() ? alias : name, problem: `${shown} is not ${takes}`, remedy });
+    return null;
+  };
+  // Only after a fault is a default missing here, and then no Config leaves this function.
+  const required = <N extends Name>(name: N): Value<N> => optional(name) as Value<N>;
+  const config = assemble(required, optional);
+  const { poolMin, poolMax } = config.postgresql;
+  if (poolMin !== null && poolMax !== null && poolMax < poolMin) {
+    faults.push({
+      where: "POSTGRES_POOL_MAX_SIZE",
+      problem: `${poolMax} is less than POSTGRES_POOL_MIN_SIZE, which is ${poolMin}`,
+      remedy: "Raise it, or lower POSTGRES_POOL_MIN_SIZE",
+    });
+  }
+  if (faults.length > 0) throw new Misconfigured(faults);
+  return config;
+}
+
+function assemble(
+  required: <N extends Name>(name: N) => Value<N>,
+  optional: <N extends Name>(name: N) => Value<N> | null,
+): Config {
+  return {
+    environment: required("ENVIRONMENT"),
+    logLevel: required("LOG_LEVEL"),
+    healthPort: required("HEALTH_CHECK_PORT"),
+    discord: { token: optional("DISCORD_TOKEN"), guildId: optional("TARGET_GUILD_ID") },
+    gemini: {
+      apiKey: optional("GEMINI_API_KEY"),
+      model: required("GEMINI_MODEL"),
+      embeddingModel: required("EMBEDDING_MODEL"),
+      embeddingDimensions: required("EMBEDDING_DIMENSIONS"),
+      baseUrl: required("GEMINI_BASE_URL")?.replace(/\/+$/, ""),
+      requestsPerMinute: required("GEMINI_REQUESTS_PER_MINUTE"),
+      tokensPerMinute: optional("GEMINI_TOKENS_PER_MINUTE"),
+      requestsPerDay: optional("GEMINI_REQUESTS_PER_DAY"),
+    },
+    postgresql: {
+      url: optional("POSTGRESQL_URL"),
+      poolMin: required("POSTGRES_POOL_MIN_SIZE"),
+      poolMax: required("POSTGRES_POOL_MAX_SIZE"),
+    },
+    redis: { url: optional("REDIS_URL"), maxConnections: required("REDIS_MAX_CONNECTIONS") },
+    targets: {
+      hotMemoryMs: required("HOT_MEMORY_TARGET_MS"),
+      coldMemoryMs: required("COLD_MEMORY_TARGET_MS"),
+      embeddingMs: required("EMBEDDING_TARGET_MS"),
+      errorRate: required("ERROR_RATE_THRESHOLD"),
+    },
+    breaker: {
+      failureThreshold: required("CIRCUIT_BREAKER_FAILURE_THRESHOLD"),
+      recoveryMs: required("CIRCUIT_BREAKER_RECOVERY_TIMEOUT") * 1_000,
+    },
+    memory: {
+      recentLines: required("HOT_MEMORY_LINES"),
+      recentHours: required("HOT_MEMORY_HOURS"),
+      recallLimit: required("COLD_MEMORY_LIMIT"),
+      recallTokens: required("COLD_MEMORY_TOKENS"),
+      similarityThreshold: required("COLD_MEMORY_THRESHOLD"),
+      retentionDays: optional("MEMORY_RETENTION_DAYS"),
+    },
+    turnDeadlineMs: required("TURN_DEADLINE_SECONDS") * 1_000,
+    drainDeadlineMs: required("DRAIN_DEADLINE_SECONDS") * 1_000,
+    maxMessageChars: required("MAX_MESSAGE_CHARS"),
+    lanes: required("LANES"),
+  };
+}
+
+/** The configuration as `/status` shows it: of what may hold a credential, only whether it is set. */
+export function showConfig(config: Config): Record<string, unknown> {
+  return {
+    ...config,
+    discord: { ...config.discord, token: presence(config.discord.token) },
+    gemini: { ...config.gemini, apiKey: presence(config.gemini.apiKey) },
+    postgresql: { ...config.postgresql, url: presence(config.postgresql.url) },
+    redis: { ...config.redis, url: presence(config.redis.url) },
+  };
+}
+
+function presence(value: string | null): string {
+  return value === null ? "not set" : "set";
 }

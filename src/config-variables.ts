@@ -1,0 +1,184 @@
+import { z } from "zod";
+
+/** One variable: what it takes, how it is read, and what it means. Its key is its name; `alias` is an older name. */
+export interface Variable<T> {
+  readonly schema: z.ZodType<T, string>;
+  readonly takes: string;
+  readonly fallback: string | null;
+  readonly meaning: string;
+  readonly alias?: string;
+  /** May hold a credential: its value is in no message and no report. */
+  readonly secret?: true;
+}
+
+const variable = <T>(
+  [schema, takes]: readonly [z.ZodType<T, string>, string],
+  fallback: string | null,
+  meaning: string,
+  more: { alias?: string; secret?: true } = {},
+): Variable<T> => ({ schema, takes, fallback, meaning, ...more });
+
+const whole = (least: number, most: number) =>
+  [
+    z.string().regex(/^\d+$/).transform(Number).pipe(z.number().min(least).max(most)),
+    `a whole number from ${least} to ${most}`,
+  ] as const;
+const share = [
+  z
+    .string()
+    .regex(/^\d*\.?\d+$/)
+    .transform(Number)
+    .pipe(z.number().max(1)),
+  "a number from 0 to 1",
+] as const;
+const word = <const W extends string>(...words: W[]) => [z.enum(words), `one of ${words.join(", ")}`] as const;
+const pattern = (form: RegExp, takes: string) => [z.string().regex(form), takes] as const;
+const url = (isGood: (url: URL) => boolean, takes: string) =>
+  [z.string().refine((text) => URL.canParse(text) && isGood(new URL(text))), takes] as const;
+
+const scheme = (...schemes: string[]) =>
+  url(
+    ({ protocol }) => schemes.includes(protocol),
+    `a URL that begins with ${schemes.map((name) => `${name}//`).join(" or ")}`,
+  );
+const loopback = /^(localhost|127(\.\d+){3}|\[::1\])$/;
+const modelUrl = url(
+  ({ protocol, hostname, username, password, search }) =>
+    (protocol === "https:" || (protocol === "http:" && loopback.test(hostname))) &&
+    `${username}${password}${search}` === "",
+  "an https URL (http for this machine alone), without user, password or query",
+);
+const modelName = pattern(/^[\w./-]{1,100}$/, "the name of a model: letters, digits, dots, dashes");
+const minutes90 = whole(1, 5_400);
+const milliseconds = whole(1, 600_000);
+const many = whole(1, 1_000_000_000);
+
+/** The table that everything about the environment comes from. */
+export const table = {
+  ENVIRONMENT: variable(word("development", "test", "staging", "production"), "development", "Where the process runs"),
+  LOG_LEVEL: variable(
+    word("trace", "debug", "info", "warn", "error", "fatal", "silent"),
+    "info",
+    "The least important log line that is written",
+  ),
+  HEALTH_CHECK_PORT: variable(whole(0, 65_535), "8000", "Port of the health API; 0 takes any free one"),
+  DISCORD_TOKEN: variable(
+    pattern(/^(?!Bot$)\S{20,}$/, "a bot token without spaces and without the word Bot before it"),
+    null,
+    "Token of the Discord bot; without it the bot talks in the terminal",
+    { alias: "DISCORD_RECEPTION_TOKEN", secret: true },
+  ),
+  TARGET_GUILD_ID: variable(
+    pattern(/^\d{17,20}$/, "a Discord id: 17 to 20 digits"),
+    null,
+    "The one guild that is served; without it every guild the bot is in",
+  ),
+  GEMINI_API_KEY: variable(
+    pattern(/^\S+$/, "an API key without spaces"),
+    null,
+    "Key of the Gemini API; without it the offline model answers",
+    { secret: true },
+  ),
+  GEMINI_MODEL: variable(modelName, "gemini-3.5-flash-lite", "The model that writes answers"),
+  EMBEDDING_MODEL: variable(modelName, "gemini-embedding-001", "The model that embeds memories"),
+  EMBEDDING_DIMENSIONS: variable(
+    whole(1, 3_072),
+    "768",
+    "Numbers in a vector; another value begins another vector space",
+  ),
+  GEMINI_BASE_URL: variable(modelUrl, "https://generativelanguage.googleapis.com", "Where the Gemini API is reached", {
+    secret: true,
+  }),
+  GEMINI_REQUESTS_PER_MINUTE: variable(many, "15", "Requests a minute that the Gemini project allows"),
+  GEMINI_TOKENS_PER_MINUTE: variable(
+    many,
+    null,
+    "Input tokens a minute that the Gemini project allows; without it they are not limited",
+  ),
+  GEMINI_REQUESTS_PER_DAY: variable(
+    many,
+    null,
+    "Requests a day (Pacific time) that the Gemini project allows; without it they are not limited",
+  ),
+  POSTGRESQL_URL: variable(
+    scheme("postgres:", "postgresql:"),
+    null,
+    "The Postgres server; without it the embedded database in the data folder",
+    { alias: "DATABASE_URL", secret: true },
+  ),
+  POSTGRES_POOL_MIN_SIZE: variable(whole(0, 1_000), "1", "Connections to Postgres that are kept open"),
+  POSTGRES_POOL_MAX_SIZE: variable(whole(1, 1_000), "10", "Connections to Postgres at most"),
+  REDIS_URL: variable(
+    scheme("redis:", "rediss:"),
+    null,
+    "The Redis server; without it hot memory and limits are in the process",
+    { secret: true },
+  ),
+  REDIS_MAX_CONNECTIONS: variable(whole(1, 1_000), "10", "Connections to Redis at most"),
+  HOT_MEMORY_TARGET_MS: variable(
+    milliseconds,
+    "100",
+    "Target for reading hot memory, in milliseconds; a breach is shown, never enforced",
+  ),
+  COLD_MEMORY_TARGET_MS: variable(milliseconds, "3000", "Target for recalling from cold memory, in milliseconds"),
+  EMBEDDING_TARGET_MS: variable(milliseconds, "2000", "Target for one embedding call, in milliseconds"),
+  ERROR_RATE_THRESHOLD: variable(share, "0.05", "Share of turns that may fail"),
+  CIRCUIT_BREAKER_FAILURE_THRESHOLD: variable(
+    whole(1, 1_000),
+    "5",
+    "Failures in a row that open the breaker `memory_operations`",
+  ),
+  CIRCUIT_BREAKER_RECOVERY_TIMEOUT: variable(
+    whole(1, 3_600),
+    "60",
+    "Seconds until an open breaker lets a probe through",
+  ),
+  HOT_MEMORY_LINES: variable(whole(1, 200), "20", "Lines of today's conversation in a prompt at most"),
+  HOT_MEMORY_HOURS: variable(whole(1, 720), "24", "Age in hours at which a line leaves hot memory"),
+  COLD_MEMORY_LIMIT: variable(whole(0, 100), "10", "Recalled memories in a prompt at most"),
+  COLD_MEMORY_TOKENS: variable(whole(0, 100_000), "1500", "Tokens that recalled memories may fill in a prompt"),
+  COLD_MEMORY_THRESHOLD: variable(share, "0.7", "Least cosine similarity of a vector to count"),
+  MEMORY_RETENTION_DAYS: variable(
+    whole(1, 36_500),
+    null,
+    "Days until a memory is deleted; without it memories are kept",
+  ),
+  TURN_DEADLINE_SECONDS: variable(minutes90, "90", "Seconds from taking up a message to giving up on it"),
+  DRAIN_DEADLINE_SECONDS: variable(minutes90, "100", "Seconds a stop may take"),
+  MAX_MESSAGE_CHARS: variable(
+    whole(1, 100_000),
+    "8000",
+    "Characters of a message at most; a longer one is refused with a sentence",
+  ),
+  LANES: variable(whole(1, 256), "8", "Conversations that are answered side by side"),
+} as const;
+
+/** Every variable that is read, in the order of docs/configuration.md, which is made from it. */
+export const variables = Object.entries<Variable<unknown>>(table).map(
+  ([name, { alias, fallback, takes, meaning }]) => ({
+    name,
+    alias: alias ?? null,
+    default: fallback,
+    takes,
+    meaning,
+  }),
+);
+
+/** The page docs/configuration.md. */
+export function renderConfigReference(): string {
+  const rows = variables.map(({ name, alias, default: fallback, takes, meaning }) => {
+    const names = alias === null ? `\`${name}\`` : `\`${name}\` or \`${alias}\``;
+    return `| ${names} | ${fallback === null ? "unset" : `\`${fallback}\``} | ${meaning} | ${takes} |`;
+  });
+  return `# Configuration
+
+The process is configured by its environment, read once at the start. An empty variable counts as unset. Whatever is wrong is
+reported at once, all of it, and the process exits 78 with nothing started. Of two names for one variable the first one wins.
+
+This page is made from \`src/config-variables.ts\`; \`npx vitest run test/config -u\` writes it anew.
+
+| Variable | Default | Meaning | Takes |
+|---|---|---|---|
+${rows.join("\n")}
+`;
+}

@@ -1,4 +1,4 @@
-import type { Audience, Snowflake } from "../envelope.ts";
+import type { Snowflake } from "../envelope.ts";
 import type { Sql } from "../connections/postgres.ts";
 import { searchText, textSearchConfiguration } from "./search-text.ts";
 
@@ -70,11 +70,6 @@ export async function recall(sql: Sql, query: RecallQuery): Promise<Recollection
     createdAt: row.created_at,
     score: row.score,
   }));
-}
-
-/** Whether a memory of an audience may be used in a channel: its own channel always, elsewhere only what is public. */
-export function mayRead(memory: { audience: Audience; channelId: Snowflake }, channelId: Snowflake): boolean {
-  return memory.channelId === channelId || memory.audience === "public";
 }
 
 /* $1 scope, $2 channel, $3 public ones too, $4 configuration, $5 words, $6 space, $7 vector, $8 least similarity, $9 weight of the vector's rank,

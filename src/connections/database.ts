@@ -1,0 +1,62 @@
+import { ForeseenError } from "../errors.ts";
+import type { Component } from "../lifecycle/component.ts";
+import type { Logger } from "../log.ts";
+import type { Metrics } from "../metrics.ts";
+import { migrate } from "./migrate.ts";
+import { openPglite } from "./pglite.ts";
+import { openPostgres, type Database } from "./postgres.ts";
+import { templatePath } from "./template.ts";
+
+/**
+ * The database as a part of the process: opened and migrated at the start, closed at the end. `database` may be handed out before;
+ * used before the start, it throws.
+ */
+export function makeDatabaseComponent(options: {
+  /** Null: the embedded database in `folder`. */
+  url: string | null;
+  poolMin: number;
+  poolMax: number;
+  folder: string;
+  metrics: Metrics;
+  log: Logger;
+}): Component & { database: Database } {
+  const { log, metrics } = options;
+  let opened: Database | null = null;
+  const there = (): Database => {
+    if (opened === null) throw new ForeseenError("database_closed", "The database is not open", { kind: "retry", afterMs: 1_000 });
+    return opened;
+  };
+  const open = async (): Promise<Database> =>
+    options.url === null
+      ? openPglite(options.folder, { template: await templatePath() })
+      : openPostgres({
+          url: options.url,
+          poolMin: options.poolMin,
+          poolMax: options.poolMax,
+          onIdleError: (error) => log.warn({ err: error, component: "postgres" }, "an idle connection broke"),
+        });
+  return {
+    name: "postgres",
+    database: {
+      query: (statement, values) => there().query(statement, values),
+      transaction: (work) => there().transaction(work),
+      script: (statements) => there().script(statements),
+      close: () => there().close(),
+    },
+    start: async () => {
+      opened = await open();
+      const applied = await migrate(opened);
+      if (applied.length > 0) log.info({ component: "postgres", applied }, "the schema was brought up to date");
+      metrics.activeConnections.set({ connection_type: "postgres" }, 1);
+    },
+    stop: async () => {
+      await opened?.close().catch((error: Error) => log.warn({ err: error, component: "postgres" }, "the database did not close cleanly"));
+      opened = null;
+      metrics.activeConnections.set({ connection_type: "postgres" }, 0);
+    },
+    check: async () => {
+      await there().query("select 1");
+      return { status: "healthy", details: { embedded: options.url === null } };
+    },
+  };
+}

@@ -1,0 +1,123 @@
+import type { ForgetTarget, Place } from "../chat/desk.ts";
+import type { RecalledMemory } from "../chat/chat.ts";
+import type { Database, Sql } from "../connections/postgres.ts";
+import { scopeOf } from "../envelope.ts";
+import { recall } from "./recall.ts";
+
+interface Row {
+  id: string;
+  text: string;
+  author_name: string;
+  channel_name: string;
+  source_message_id: string;
+  created_at: Date;
+}
+
+const shown = "id, text, author_name, channel_name, source_message_id, created_at";
+/** $1 scope, $2 channel: what may be read in this place. */
+const readable = "scope = $1 and (channel_id = $2 or audience = 'public')";
+
+/** The newest memories that may be read in a place, or those that words find, best first. */
+export async function listMemories(sql: Sql, place: Place, words: string | null, limit: number): Promise<RecalledMemory[]> {
+  const scope = scopeOf(place);
+  if (words !== null) {
+    const found = await recall(sql, {
+      words,
+      locale: null,
+      scope,
+      channelId: place.channelId,
+      within: "scope",
+      vector: null,
+      limit,
+      now: new Date(),
+    });
+    return found.map((memory) => ({
+      id: memory.id,
+      text: memory.text,
+      author: memory.author,
+      createdAt: memory.createdAt,
+      score: memory.score,
+      source: sourceOf(memory.channelName, memory.sourceMessageId),
+    }));
+  }
+  const rows = await sql.query<Row>(`select ${shown} from memories where ${readable} order by id desc limit $3`, [
+    scope,
+    place.channelId,
+    limit,
+  ]);
+  return rows.map(fromRow);
+}
+
+/** The memories that a person's wish to forget means; people can make only their own words forgotten, and what agents said. */
+export async function findForgettable(sql: Sql, place: Place, target: ForgetTarget): Promise<RecalledMemory[]> {
+  const mine = "(author_id = $3 or author_id is null)";
+  const values = [scopeOf(place), place.channelId, place.authorId];
+  switch (target.kind) {
+    case "last":
+      return select(sql, `author_id = $3 and conversation_id = $4 order by id desc limit 1`, [...values, place.conversationId]);
+    case "me":
+      return select(sql, `author_id = $3 order by id`, values);
+    case "id":
+      if (!/^\d{1,18}$/.test(target.id)) return [];
+      return select(sql, `${mine} and id = $4`, [...values, target.id]);
+    case "words": {
+      const found = await listMemories(sql, place, target.words, 50);
+      const words = target.words.toLowerCase();
+      const ids = found.filter((memory) => memory.text.toLowerCase().includes(words)).map((memory) => memory.id);
+      return select(sql, `${mine} and id = any($4::bigint[]) order by id`, [...values, ids]);
+    }
+  }
+}
+
+async function select(sql: Sql, where: string, values: readonly unknown[]): Promise<RecalledMemory[]> {
+  const rows = await sql.query<Row>(`select ${shown} from memories where ${readable} and ${where}`, values);
+  return rows.map(fromRow);
+}
+
+/**
+ * Removes memories with their vectors, and the words they were made from out of the stored turns. A forgotten message takes the
+ * reply to it along, because a reply repeats what it answers. Resolves to what was removed and the conversations it was in.
+ */
+export async function forgetMemories(
+  database: Database,
+  place: Place,
+  ids: readonly string[],
+): Promise<{ removed: number; conversations: readonly string[] }> {
+  return database.transaction(async (tx) => {
+    const removed = await tx.query<{ source_message_id: string; kind: string; conversation_id: string }>(
+      `delete from memories where scope = $1 and (id = any($2::bigint[]) or (kind = 'reply' and source_message_id in (
+         select source_message_id from memories where scope = $1 and id = any($2::bigint[]) and kind = 'message')))
+       returning source_message_id, kind, conversation_id`,
+      [scopeOf(place), ids],
+    );
+    const of = (kind: string) => removed.filter((row) => row.kind === kind).map((row) => row.source_message_id);
+    await tx.query("update turns set text = '' where scope = $1 and message_id = any($2::bigint[])", [scopeOf(place), of("message")]);
+    await tx.query("update turns set draft = null where scope = $1 and message_id = any($2::bigint[])", [scopeOf(place), of("reply")]);
+    return { removed: removed.length, conversations: [...new Set(removed.map((row) => row.conversation_id))] };
+  });
+}
+
+/** The texts of memories by id, for a receipt; what was forgotten since is missing. */
+export async function textsOf(sql: Sql, place: Place, ids: readonly string[]): Promise<Map<string, string>> {
+  const rows = await sql.query<{ id: string; text: string }>(
+    `select id, text from memories where ${readable} and id = any($3::bigint[])`,
+    [scopeOf(place), place.channelId, ids],
+  );
+  return new Map(rows.map((row) => [row.id, row.text]));
+}
+
+function fromRow(row: Row): RecalledMemory {
+  return {
+    id: row.id,
+    text: row.text,
+    author: row.author_name,
+    createdAt: row.created_at,
+    score: 1,
+    source: sourceOf(row.channel_name, row.source_message_id),
+  };
+}
+
+/** How people and receipts name where a memory comes from. */
+export function sourceOf(channelName: string, messageId: string): string {
+  return `#${channelName} · ${messageId}`;
+}

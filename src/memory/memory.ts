@@ -1,0 +1,190 @@
+import type { Database, Sql } from "../connections/postgres.ts";
+import { scopeOf, type Envelope } from "../envelope.ts";
+import { asError } from "../errors.ts";
+import type { Logger } from "../log.ts";
+import type { Metrics } from "../metrics.ts";
+import type { Model } from "../model/model.ts";
+import type { Breaker } from "../resilience/policies.ts";
+import type { Targets } from "../resilience/targets.ts";
+import { recall, type Recollection } from "./recall.ts";
+import { readRecentTurns, type RecentLine, type RecentTurns } from "./recent-turns.ts";
+import { remember, type NewMemory } from "./remember.ts";
+import { makeQueryVectors } from "./vectors.ts";
+
+/** What memory holds about a message. */
+export interface Recalled {
+  /** Today's conversation, oldest first, without the message itself. */
+  readonly recent: readonly RecentLine[];
+  /** Best first. */
+  readonly recollections: readonly Recollection[];
+  /** Plain sentences about what could not be looked up. */
+  readonly notes: readonly string[];
+}
+
+/** Both layers of memory. What is looked up here never fails a turn: what cannot be read is left out and noted. */
+export interface Memory {
+  recall(envelope: Envelope, within: "channel" | "scope" | "nothing", signal: AbortSignal): Promise<Recalled>;
+  /** Stores a message and its reply; part of the transaction that ends the turn. */
+  store(tx: Sql, envelope: Envelope, reply: { agent: string; displayName: string; text: string; at: Date } | null): Promise<void>;
+  /** Brings hot memory up to date after that transaction has committed. */
+  stored(envelope: Envelope, reply: { agent: string; displayName: string; text: string; at: Date } | null): Promise<void>;
+  /** Drops what hot memory holds of a conversation. */
+  dropRecent(conversationId: string): Promise<void>;
+}
+
+export interface MemoryOptions {
+  readonly database: Database;
+  readonly recentTurns: RecentTurns;
+  readonly model: Model;
+  readonly breaker: Breaker;
+  readonly metrics: Metrics;
+  readonly targets: Targets;
+  readonly log: Logger;
+  readonly limits: {
+    recentLines: number;
+    recentHours: number;
+    recallLimit: number;
+    recallTokens: number;
+    similarityThreshold: number;
+  };
+}
+
+export function makeMemory(options: MemoryOptions): Memory {
+  const { database, recentTurns, limits } = options;
+  const vectors = makeQueryVectors(options);
+
+  const readRecent = async (envelope: Envelope, signal: AbortSignal): Promise<readonly RecentLine[]> => {
+    const cached = await recentTurns.read(envelope.conversationId, signal).catch(() => null);
+    if (cached !== null) return cached;
+    const lines = await readRecentTurns(database, envelope, limits);
+    await recentTurns.replace(envelope.conversationId, lines, signal).catch(() => {});
+    return lines;
+  };
+
+  const recallCold = async (envelope: Envelope, within: "channel" | "scope", signal: AbortSignal) => {
+    const vector = await vectors.of(envelope, signal);
+    const found = await recall(database, {
+      words: envelope.text,
+      locale: envelope.locale,
+      scope: scopeOf(envelope),
+      channelId: envelope.channelId,
+      within,
+      vector: vector.vector,
+      limit: limits.recallLimit,
+      now: new Date(),
+    });
+    return { found: withinBudget(found, limits.recallTokens), note: vector.note };
+  };
+
+  const watched = makeWatch(options);
+  return {
+    recall: async (envelope, within, signal) => {
+      const notes: string[] = [];
+      const lost = (what: string) => (error: unknown) => {
+        options.log.warn({ err: asError(error), component: "memory" }, `${what} could not be read`);
+        notes.push(`${what} could not be read`);
+        return null;
+      };
+      const recent = await watched("hot_read", "hot_memory_ms", signal, () => readRecent(envelope, signal)).catch(
+        lost("today's conversation"),
+      );
+      if (within === "nothing") return { recent: recent ?? [], recollections: [], notes };
+      const cold = await watched("cold_recall", "cold_memory_ms", signal, () => recallCold(envelope, within, signal)).catch(
+        lost("long-term memory"),
+      );
+      if (cold?.note) notes.push(cold.note);
+      return { recent: recent ?? [], recollections: cold?.found ?? [], notes };
+    },
+    store: (tx, envelope, reply) =>
+      watched("store", null, new AbortController().signal, () => remember(tx, memoriesOf(envelope, reply))),
+    stored: async (envelope, reply) => {
+      const signal = AbortSignal.timeout(1000);
+      await recentTurns
+        .append(envelope.conversationId, linesOf(envelope, reply), signal)
+        .catch(() => recentTurns.drop(envelope.conversationId, signal).catch(() => {}));
+    },
+    dropRecent: (conversationId) => recentTurns.drop(conversationId, AbortSignal.timeout(1000)),
+  };
+}
+
+/** Runs a memory operation inside the breaker, and writes its metrics and its target. */
+function makeWatch({ breaker, metrics, targets }: MemoryOptions) {
+  return async <T>(
+    operation: string,
+    target: "hot_memory_ms" | "cold_memory_ms" | null,
+    signal: AbortSignal,
+    work: () => Promise<T>,
+  ): Promise<T> => {
+    const started = performance.now();
+    let status = "error";
+    try {
+      const result = await breaker.execute(work, signal);
+      status = "success";
+      return result;
+    } finally {
+      const ms = performance.now() - started;
+      metrics.memoryOperations.inc({ operation_type: operation, status });
+      metrics.memoryOperationSeconds.observe({ operation_type: operation }, ms / 1000);
+      if (target !== null) targets.observe(target, ms);
+    }
+  };
+}
+
+type SpokenReply = { agent: string; displayName: string; text: string; at: Date } | null;
+
+function memoriesOf(envelope: Envelope, reply: SpokenReply): NewMemory[] {
+  const place = {
+    guildId: envelope.guildId,
+    channelId: envelope.channelId,
+    channelName: envelope.channelName,
+    conversationId: envelope.conversationId,
+    audience: envelope.audience,
+    sourceMessageId: envelope.messageId,
+    locale: envelope.locale,
+  };
+  const said: NewMemory = {
+    ...place,
+    authorId: envelope.author.id,
+    authorName: envelope.author.name,
+    agent: null,
+    kind: "message",
+    text: envelope.text,
+    createdAt: envelope.receivedAt,
+    importance: 0.5,
+  };
+  if (reply === null) return [said];
+  const answered: NewMemory = {
+    ...place,
+    authorId: null,
+    authorName: reply.displayName,
+    agent: reply.agent,
+    kind: "reply",
+    text: reply.text,
+    createdAt: reply.at,
+    // What people say weighs more than what an agent said about it.
+    importance: 0.2,
+  };
+  return [said, answered];
+}
+
+function linesOf(envelope: Envelope, reply: SpokenReply): RecentLine[] {
+  const said: RecentLine = {
+    messageId: envelope.messageId,
+    author: envelope.author.name,
+    authorId: envelope.author.id,
+    agent: null,
+    text: envelope.text,
+    at: envelope.receivedAt,
+  };
+  if (reply === null) return [said];
+  return [said, { ...said, author: reply.displayName, authorId: "0", agent: reply.agent, text: reply.text, at: reply.at }];
+}
+
+function withinBudget(found: readonly Recollection[], tokens: number): readonly Recollection[] {
+  let left = tokens;
+  return found.filter(({ text }) => {
+    // Four characters a token is the provider's own rule of thumb; the dates and names around a memory take about 20.
+    left -= Math.ceil(text.length / 4) + 20;
+    return left >= 0;
+  });
+}

@@ -1,0 +1,154 @@
+import type { Database } from "../connections/postgres.ts";
+import { scopeOf, type Envelope } from "../envelope.ts";
+import { asError, ForeseenError } from "../errors.ts";
+import type { Check, Component } from "../lifecycle/component.ts";
+import type { Logger } from "../log.ts";
+import type { Model } from "../model/model.ts";
+import type { Targets } from "../resilience/targets.ts";
+import type { RecallQuery } from "./recall.ts";
+
+const cacheSize = 500;
+
+/** Embeds what is asked, once per text, and only where there is something to compare it with. */
+export function makeQueryVectors(options: {
+  database: Database;
+  model: Model;
+  targets: Targets;
+  limits: { similarityThreshold: number };
+}) {
+  const { database, model, targets } = options;
+  const { space, kind } = model.embedder;
+  const cache = new Map<string, readonly number[]>();
+  // A hash of words and letters says nothing about meaning: it breaks ties that BM25 leaves, and its similarities are too low for a threshold made for meaning.
+  const weight = kind === "semantic" ? 1 : 0.1;
+  const threshold = kind === "semantic" ? options.limits.similarityThreshold : 0.2;
+
+  const embed = async (text: string, signal: AbortSignal) => {
+    const known = cache.get(text);
+    if (known !== undefined) return known;
+    const started = performance.now();
+    const [vector] = await model.embed({ texts: [text], task: "query", priority: "mention" }, signal);
+    targets.observe("embedding_ms", performance.now() - started);
+    if (vector === undefined) return null;
+    cache.set(text, vector);
+    const [oldest] = cache.keys();
+    if (cache.size > cacheSize && oldest !== undefined) cache.delete(oldest);
+    return vector;
+  };
+
+  return {
+    /** Null with a note when full text has to do alone; never throws for a model that cannot embed now. */
+    async of(envelope: Envelope, signal: AbortSignal): Promise<{ vector: RecallQuery["vector"]; note: string | null }> {
+      const [row] = await database.query<{ some: boolean }>(
+        "select exists (select from memory_vectors where scope = $1 and space = $2) as some",
+        [scopeOf(envelope), space],
+      );
+      if (!row?.some) return { vector: null, note: null };
+      try {
+        // A question must not wait for its own vector: without one, full text recalls alone.
+        const values = await embed(envelope.text, AbortSignal.any([signal, AbortSignal.timeout(3_000)]));
+        return { vector: values === null ? null : { space, values, weight, threshold }, note: null };
+      } catch (error) {
+        if (!(error instanceof ForeseenError)) throw error;
+        return { vector: null, note: `recall by full text alone: ${asError(error).message}` };
+      }
+    },
+  };
+}
+
+const batchSize = 100;
+
+/**
+ * Embeds stored memories in the background, in batches: a full one at once, a smaller one when its oldest memory has
+ * waited `patienceMs`. Memories of another vector space (the model was changed) are embedded anew the same way.
+ */
+export function makeEmbedding(options: {
+  database: Database;
+  model: Model;
+  log: Logger;
+  patienceMs: number;
+  everyMs: number;
+}): Component & { runOnce(signal: AbortSignal): Promise<number> } {
+  const { database, model, log } = options;
+  const { space } = model.embedder;
+  const stopping = new AbortController();
+  let timer: NodeJS.Timeout | undefined;
+  let running: Promise<unknown> = Promise.resolve();
+  let lastError: string | null = null;
+
+  const runOnce = async (signal: AbortSignal): Promise<number> => {
+    // Two equalities instead of one "is distinct from", which no index serves.
+    const pending = await database.query<{ id: string; text: string; scope: string; due: boolean }>(
+      `select id, text, scope, created_at < now() - make_interval(secs => $3) as due from (
+         (select * from memories where embedded_in is null order by id limit $2)
+         union all
+         (select * from memories where embedded_in < $1 order by id limit $2)
+         union all
+         (select * from memories where embedded_in > $1 order by id limit $2)
+       ) pending order by id limit $2`,
+      [space, batchSize, options.patienceMs / 1000],
+    );
+    if (pending.length < batchSize && !pending.some((memory) => memory.due)) return 0;
+    const vectors = await model.embed(
+      { texts: pending.map((memory) => memory.text), task: "document", priority: "background" },
+      signal,
+    );
+    await storeVectors(database, space, pending, vectors);
+    return pending.length;
+  };
+
+  const tick = async () => {
+    try {
+      while (!stopping.signal.aborted && (await runOnce(stopping.signal)) === batchSize);
+      lastError = null;
+    } catch (error) {
+      const message = asError(error).message;
+      if (!stopping.signal.aborted && message !== lastError) {
+        log.warn({ component: "embedding", reason: message }, "memories wait for their vectors; full text finds them meanwhile");
+      }
+      lastError = message;
+    } finally {
+      if (!stopping.signal.aborted) schedule();
+    }
+  };
+  const schedule = () => {
+    timer = setTimeout(() => (running = tick()), options.everyMs);
+    timer.unref();
+  };
+
+  return {
+    name: "embedding",
+    start: async () => schedule(),
+    stop: async () => {
+      stopping.abort();
+      clearTimeout(timer);
+      await running;
+    },
+    check: async (): Promise<Check> =>
+      lastError === null ? { status: "healthy", details: { space } } : { status: "degraded", details: { space, reason: lastError } },
+    runOnce,
+  };
+}
+
+async function storeVectors(
+  database: Database,
+  space: string,
+  memories: readonly { id: string; scope: string }[],
+  vectors: readonly (readonly number[])[],
+): Promise<void> {
+  await database.transaction(async (tx) => {
+    // Joined with memories: one that was forgotten while its vector was made must not get it.
+    await tx.query(
+      `insert into memory_vectors (memory_id, scope, space, embedding)
+       select m.id, m.scope, $2, v.embedding::halfvec
+       from unnest($1::bigint[], $3::text[]) as v (id, embedding) join memories m on m.id = v.id
+       on conflict (memory_id, space) do update set embedding = excluded.embedding`,
+      [memories.map(({ id }) => id), space, vectors.map((vector) => `[${vector.join(",")}]`)],
+    );
+    await tx.query("update memories set embedded_in = $2 where id = any($1::bigint[])", [memories.map(({ id }) => id), space]);
+    await tx.query("delete from memory_vectors where memory_id = any($1::bigint[]) and space <> $2", [
+      memories.map(({ id }) => id),
+      space,
+    ]);
+  });
+}

@@ -1,0 +1,139 @@
+import fc from "fast-check";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import type { Database } from "../../src/connections/postgres.ts";
+import { scopeOf, type Audience } from "../../src/envelope.ts";
+import { recall, type RecallQuery } from "../../src/memory/recall.ts";
+import { remember } from "../../src/memory/remember.ts";
+import { openFreshDatabase } from "../connections/fresh-database.ts";
+import { saying } from "./saying.ts";
+
+let database: Database;
+beforeAll(async () => {
+  database = await openFreshDatabase();
+});
+afterAll(() => database.close());
+
+function ask(words: string, over: Partial<RecallQuery> = {}): Promise<readonly { text: string; score: number; id: string }[]> {
+  return recall(database, {
+    words,
+    locale: null,
+    scope: "1",
+    channelId: "10",
+    within: "scope",
+    vector: null,
+    limit: 10,
+    now: new Date(1_770_000_000_000),
+    ...over,
+  });
+}
+
+describe("recall finds again", () => {
+  const pairs: readonly (readonly [string, string, string | null, string])[] = [
+    ["English, by another form of the word", "My cats are called Miso and Mochi", null, "what is my cat called"],
+    ["Japanese, which has no spaces", "私の猫の名前は味噌です。とても可愛いです。", "ja", "猫の名前は何ですか"],
+    ["Arabic, with and without vowel signs", "قِطَّتِي تُحِبُّ السَّمَك", "ar", "قطتي السمك"],
+    ["Thai, which has no spaces", "แมวของฉันชอบกินปลาทูน่า", "th", "แมวชอบกินอะไร"],
+    ["emoji", "the deployment went 🚀 yesterday", null, "🚀"],
+    ["an identifier by its parts", "set maxLinesPerFunction in oxlint.config.ts", null, "lines function config"],
+    ["a path", "the crash is in src/inbox/consumer.ts", null, "consumer.ts"],
+    ["German, by its stem", "Die Häuser in der Altstadt werden renoviert", "de", "Haus renovieren Altstadt"],
+  ];
+  it.each(pairs)("%s", async (_, text, locale, question) => {
+    const scope = String(1_000 + pairs.findIndex((pair) => pair[1] === text));
+    const place = { guildId: scope, channelId: scope, conversationId: scope, locale };
+    await remember(database, [saying("the weather is fine", place), saying(text, place), saying("12:30 lunch", place)]);
+    const [best] = await ask(question, { scope, channelId: scope, locale });
+    expect(best?.text).toBe(text);
+  });
+
+  it("what was said around the words that were asked for", async () => {
+    const place = { guildId: "2000", channelId: "2000", conversationId: "2000" };
+    await remember(database, [
+      saying("Where shall we spend the summer holidays?", place),
+      saying("Porto, definitely.", place),
+      ...Array.from({ length: 8 }, (_, i) => saying(`unrelated chatter number ${i}`, place)),
+    ]);
+    const found = await ask("summer holidays", { scope: "2000", channelId: "2000" });
+    expect(found.map((memory) => memory.text)).toContain("Porto, definitely.");
+  });
+
+  it("by meaning, when vectors of the same space are there, and never by those of another space", async () => {
+    const place = { guildId: "2100", channelId: "2100", conversationId: "2100" };
+    await remember(database, [saying("feline companion", place), saying("motor vehicle", place)]);
+    const rows = await database.query<{ id: string; text: string }>("select id, text from memories where scope = 2100");
+    for (const row of rows) {
+      const near = row.text === "feline companion" ? "[1,0,0]" : "[0,1,0]";
+      await database.query("insert into memory_vectors values ($1, 2100, 'model-a@3', $2::halfvec)", [row.id, near]);
+    }
+    const vector = { values: [0.9, 0.1, 0], weight: 1, threshold: 0.7 };
+    const where = { scope: "2100", channelId: "2100" };
+    const found = await ask("cat", { ...where, vector: { ...vector, space: "model-a@3" } });
+    expect(found.map((memory) => memory.text)).toEqual(["feline companion"]);
+    expect(await ask("cat", { ...where, vector: { ...vector, space: "model-b@3" } })).toEqual([]);
+  });
+
+  it("nothing for words that nobody said, and nothing for no words", async () => {
+    expect(await ask("zyzzyva")).toEqual([]);
+    expect(await ask("   ")).toEqual([]);
+    expect(await ask("\u{1F9FF} ' \" ; -- \\ {} [] 1:2/3")).toEqual([]);
+  });
+});
+
+describe("recall never crosses a border", () => {
+  it("whatever was said wherever: no memory of another guild or direct conversation, none of a private channel elsewhere", async () => {
+    const place = fc.record({
+      guildId: fc.option(fc.constantFrom("301", "302", "303"), { nil: null }),
+      channelId: fc.constantFrom("311", "312", "313", "314"),
+      audience: fc.constantFrom<Audience>("public", "private"),
+    });
+    const vector = { space: "s@2", values: [1, 0], weight: 1, threshold: -1 };
+    await fc.assert(
+      fc.asyncProperty(fc.array(place, { minLength: 1, maxLength: 12 }), place, fc.constantFrom("channel", "scope"), async (places, here, within) => {
+        await database.query("delete from memories where scope between 301 and 399");
+        const said = places.map((p, i) => ({ ...settle(p), text: `the secret word number ${i}` }));
+        await remember(database, said.map(({ text, ...at }) => saying(text, at)));
+        await database.query(
+          "insert into memory_vectors select id, scope, 's@2', '[1,0]' from memories where scope between 301 and 399",
+        );
+        const asking = settle(here);
+        const found = await ask("secret word", { scope: scopeOf(asking), channelId: asking.channelId, within, vector, limit: 50 });
+        const allowed = said.filter(
+          (memory) =>
+            scopeOf(memory) === scopeOf(asking) &&
+            (memory.channelId === asking.channelId || (within === "scope" && memory.audience === "public")),
+        );
+        expect(found.map((memory) => memory.text).toSorted()).toEqual(allowed.map((memory) => memory.text).toSorted());
+      }),
+      { numRuns: 60 },
+    );
+  });
+
+  /** A direct conversation is its own scope and has one audience. */
+  function settle(place: { guildId: string | null; channelId: string; audience: Audience }) {
+    const audience: Audience = place.guildId === null ? "direct" : place.audience;
+    // Channel ids are unique across guilds, as Discord's are.
+    const channelId = place.guildId === null ? place.channelId : `${place.guildId}${place.channelId}`;
+    return { guildId: place.guildId, channelId, conversationId: channelId, audience };
+  }
+});
+
+describe("the counts behind BM25", () => {
+  it("are right after anything was added, repeated and forgotten", async () => {
+    const count = async () =>
+      database.query(
+        `select t.term, t.memories::int as n from term_counts t where scope = 4000 order by term`,
+      );
+    const truth = async () =>
+      database.query(
+        `select term, count(*)::int as n from memories, unnest(term_ids) as term where scope = 4000 group by term order by term`,
+      );
+    const place = { guildId: "4000", channelId: "4000", conversationId: "4000" };
+    const twice = saying("tea and coffee", place);
+    await remember(database, [twice, saying("tea again", place), saying("coffee", place)]);
+    await remember(database, [twice]);
+    expect(await count()).toEqual(await truth());
+    await database.query("delete from memories where scope = 4000 and text like 'tea%'");
+    expect(await count()).toEqual(await truth());
+    expect(await database.query("select memories::int as n from scope_sizes where scope = 4000")).toEqual([{ n: 1 }]);
+  });
+});

@@ -10,7 +10,11 @@ export interface Agent {
   readonly prompt: string;
   readonly isDefault: boolean;
   /** Nulls: what the process is configured with. */
-  readonly model: { readonly name: string | null; readonly temperature: number | null; readonly maxOutputTokens: number | null };
+  readonly model: {
+    readonly name: string | null;
+    readonly temperature: number | null;
+    readonly maxOutputTokens: number | null;
+  };
   /** Channel names or ids. An empty `allow` allows all. Weights from 0 to 1 are a hint to the supervisor. */
   readonly channels: {
     readonly allow: readonly string[];

@@ -1,0 +1,203 @@
+import { readdirSync, readFileSync, statSync } from "node:fs";
+import { dirname, isAbsolute, join } from "node:path";
+import type { Fault } from "../errors.ts";
+import type { AgentManifest } from "./agent-schema.ts";
+import { parseManifests, type FoundManifest } from "./agents-yaml.ts";
+import { nearest } from "./manifest-faults.ts";
+import type { Agent } from "./settings.ts";
+
+const maxBytes = 1_048_576;
+
+/** What some manifest files hold. The agents are usable only when there is no fault. */
+export interface LoadedAgents {
+  readonly agents: readonly Agent[];
+  readonly faults: readonly Fault[];
+  /** Every file that was read or looked for, prompts included: a change of one may change the agents. */
+  readonly files: readonly string[];
+}
+
+/** Reads all agents of some files, and of the `*.yaml` and `*.yml` of some folders, with every fault at once. */
+export function loadAgents(paths: readonly string[]): LoadedAgents {
+  const faults: Fault[] = [];
+  const files: string[] = [];
+  const found: FoundManifest[] = [];
+  for (const file of paths.flatMap((path) => manifestFiles(path))) {
+    files.push(file);
+    const text = readText(file);
+    if (typeof text !== "string") {
+      faults.push({ where: file, ...text });
+      continue;
+    }
+    const parsed = parseManifests(file, text);
+    faults.push(...parsed.faults);
+    found.push(...parsed.found);
+  }
+  if (found.length === 0 && faults.length === 0) {
+    faults.push({
+      where: paths.join(", "),
+      problem: "holds no agent",
+      remedy: "Write at least one Agent manifest, as in the agents.yaml of the project",
+    });
+  }
+  faults.push(...duplicateNames(found), ...badHandoffs(found), ...secondDefaults(found));
+  const hasDefault = found.some((one) => one.get(["spec", "default"]) === true);
+  const agents = found.flatMap((one, index) => {
+    if (one.get(["spec"]) === undefined) return [];
+    const prompt = resolvePrompt(one, files);
+    faults.push(...(typeof prompt === "string" ? [] : [prompt]), ...voiceFaults(one));
+    const isDefault = one.manifest?.spec.default || (!hasDefault && index === 0);
+    return typeof prompt === "string" && one.manifest !== null ? [toAgent(one.manifest, prompt, isDefault)] : [];
+  });
+  return { agents, faults, files };
+}
+
+/** What `discord-agent validate FILE…` reports: how many good agents there are, and every fault. */
+export function validateFiles(paths: readonly string[]): { agents: number; faults: readonly Fault[] } {
+  const { agents, faults } = loadAgents(paths);
+  return { agents: agents.length, faults };
+}
+
+/** The files a path stands for: itself, or the manifests in the folder, sorted. */
+export function manifestFiles(path: string): string[] {
+  try {
+    const names = statSync(path).isDirectory() ? readdirSync(path) : null;
+    return (
+      names
+        ?.filter((name) => /^[^.].*\.ya?ml$/.test(name))
+        .sort()
+        .map((name) => join(path, name)) ?? [path]
+    );
+  } catch {
+    return [path];
+  }
+}
+
+function readText(path: string): string | { problem: string; remedy: string } {
+  try {
+    const stat = statSync(path);
+    if (!stat.isFile()) return { problem: "is not a file", remedy: "Name a file of text" };
+    if (stat.size > maxBytes) return { problem: "is larger than 1 MB", remedy: "Split it; one agent a file is good" };
+    return new TextDecoder("utf-8", { fatal: true }).decode(readFileSync(path));
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    if (code === "ERR_ENCODING_INVALID_ENCODED_DATA") return { problem: "is not UTF-8", remedy: "Save it as UTF-8" };
+    if (code === "ENOENT") return { problem: "is not there", remedy: "Check the path, or create the file" };
+    return { problem: `cannot be read (${code ?? "unknown"})`, remedy: "Make it readable for this user" };
+  }
+}
+
+function resolvePrompt(found: FoundManifest, files: string[]): string | Fault {
+  const fault = (field: string, problem: string, remedy: string): Fault => ({
+    where: found.at(["spec", ...field.split(".")]),
+    problem,
+    remedy,
+  });
+  const [prompt, from] = [found.get(["spec", "prompt"]), found.get(["spec", "promptFrom"])];
+  if (prompt !== undefined && from !== undefined)
+    return fault("promptFrom", "stands beside prompt", "Keep one of the two");
+  // A prompt of another type is refused by the schema already.
+  if (prompt !== undefined) return String(found.manifest?.spec.prompt);
+  if (from === undefined)
+    return fault("prompt", "is missing", "Add spec.prompt: who the agent is and how it answers; or spec.promptFrom");
+  if (found.get(["spec", "promptFrom", "configMapKeyRef"]) !== undefined) {
+    const remedy = "Write the prompt into spec.prompt, or into a file for promptFrom.file";
+    return fault("promptFrom.configMapKeyRef", "names a ConfigMap, which only a cluster has", remedy);
+  }
+  const file = found.get(["spec", "promptFrom", "file"]);
+  if (typeof file !== "string")
+    return fault("promptFrom", "names no file", "Add promptFrom.file: a path relative to the manifest");
+  if (isAbsolute(file)) return fault("promptFrom.file", "is an absolute path", "Give it relative to the manifest");
+  const path = join(dirname(found.file), file);
+  files.push(path);
+  const text = readText(path);
+  if (typeof text !== "string") return fault("promptFrom.file", `${path} ${text.problem}`, text.remedy);
+  return text.trim() || fault("promptFrom.file", `${path} is empty`, "Write the prompt into it");
+}
+
+function voiceFaults(found: FoundManifest): Fault[] {
+  return ["tokenFrom", "webhook"]
+    .map((field) => ["spec", "voice", field])
+    .filter((path) => found.get(path) !== undefined)
+    .map((path) => ({
+      where: found.at(path),
+      problem: "names a credential, which only a cluster can resolve",
+      remedy: "Remove it here; the agent then speaks with the voice of the bot",
+    }));
+}
+
+function duplicateNames(found: readonly FoundManifest[]): Fault[] {
+  const first = new Map<string, FoundManifest>();
+  return found.flatMap((one) => {
+    if (one.name === null) return [];
+    const other = first.get(one.name);
+    if (!other) first.set(one.name, one);
+    if (!other) return [];
+    const problem = `${one.name} is the name of another agent too, at ${other.at(["metadata", "name"])}`;
+    return [{ where: one.at(["metadata", "name"]), problem, remedy: "Give each agent a name of its own" }];
+  });
+}
+
+function badHandoffs(found: readonly FoundManifest[]): Fault[] {
+  const names = found.flatMap(({ name }) => name ?? []);
+  return found.flatMap((one) =>
+    handoffsOf(one).flatMap((target, index) => {
+      if (typeof target !== "string") return [];
+      const where = one.at(["spec", "handoffs", index]);
+      if (target === one.name)
+        return [{ where, problem: `${target} would hand a message to itself`, remedy: "Remove it" }];
+      if (names.includes(target)) return [];
+      const close = nearest(
+        target,
+        names.filter((name) => name !== one.name),
+      );
+      return [
+        {
+          where,
+          problem: `there is no agent ${target}`,
+          remedy:
+            close === null
+              ? `Remove it, or add that agent; there are ${[...new Set(names)].join(", ")}`
+              : `Did you mean ${close}?`,
+        },
+      ];
+    }),
+  );
+}
+
+function handoffsOf(found: FoundManifest): unknown[] {
+  const handoffs = found.get(["spec", "handoffs"]);
+  return Array.isArray(handoffs) ? handoffs : [];
+}
+
+function secondDefaults(found: readonly FoundManifest[]): Fault[] {
+  const [first, ...others] = found.filter((one) => one.get(["spec", "default"]) === true);
+  return others.map((one) => ({
+    where: one.at(["spec", "default"]),
+    problem: `${one.name} is a second default agent; ${first?.name} is one already`,
+    remedy: "Keep default: true on one agent alone",
+  }));
+}
+
+function toAgent({ metadata, spec }: AgentManifest, prompt: string, isDefault: boolean): Agent {
+  return {
+    name: metadata.name,
+    displayName: spec.displayName,
+    description: spec.description,
+    prompt,
+    isDefault,
+    model: {
+      name: spec.model.name ?? null,
+      temperature: spec.model.temperature ?? null,
+      maxOutputTokens: spec.model.maxOutputTokens ?? null,
+    },
+    channels: spec.channels,
+    triggers: spec.triggers,
+    memory: spec.memory,
+    budget: {
+      maxTokensPerTurn: spec.budget.maxTokensPerTurn ?? null,
+      dailyTokens: spec.budget.dailyTokens ?? null,
+      timeoutSeconds: spec.budget.timeoutSeconds ?? null,
+    },
+    handoffs: spec.handoffs,
+  };
+}

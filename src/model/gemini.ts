@@ -108,8 +108,7 @@ async function during<T>(signal: AbortSignal, silenceMs: number, work: (call: Ca
   try {
     return await untilAborted(work({ through, heard }), own.signal);
   } catch (error) {
-    if (own.signal.aborted) throw own.signal.reason;
-    throw await translate(error, network.fault);
+    throw own.signal.aborted ? error : await translate(error, network.fault);
   } finally {
     clearTimeout(timer);
     signal.removeEventListener("abort", onAbort);

@@ -55,9 +55,10 @@ function chooseAgent({ agents, defaultAgent, message }: Grounding): Agent {
 function answer(grounding: Grounding, agent: Agent): string {
   const message = grounding.message.trim();
   if (asksWho.test(message)) return `I am ${agent.displayName}. ${sentence(agent.description)}`;
-  if (!isQuestion(message)) return `I will remember that, ${grounding.author}.`;
+  if (greets.test(message)) return `Hello, this is ${agent.displayName}.`;
+  if (!isQuestion(message)) return "I will remember that.";
   const quotes = findQuotes(grounding);
-  if (quotes.length === 0) return `I remember nothing about that, ${grounding.author}.`;
+  if (quotes.length === 0) return "I remember nothing about that.";
   return quotes.map((quote) => cite(quote, grounding.author)).join(" ");
 }
 
@@ -90,14 +91,19 @@ function cite({ text, author, createdAt }: Quotable, asker: string): string {
 
 const date = new Intl.DateTimeFormat("en-GB", { day: "numeric", month: "long", year: "numeric", timeZone: "UTC" });
 
+/** Nothing but a greeting. */
+const greets = /^\W*(hi|hello|hey|good (morning|afternoon|evening)|こんにちは|おはよう\S*|こんばんは)[\s\p{P}]*$/iu;
+
 const asksWho = /\b(who|what) (are|r) (you|u)\b|\bwho you are\b|\bintroduce yourself\b|あなたは(誰|だれ)|自己紹介/iu;
 
-/** By its mark, its first word, or a Japanese ending; good enough for quoting statements and not questions. */
+/** By its mark, its first word, or what a language without marks ends or asks with; good enough for not quoting questions. */
 function isQuestion(text: string): boolean {
-  const opening =
-    /^\W*(what|who|whom|whose|where|when|why|how|which|is|are|am|was|were|do|does|did|can|could|will|would|should|tell me|remind me)\b/iu;
-  return /[?？؟]\s*$/u.test(text) || opening.test(text) || /(ですか|ますか|かな|何|なに|教えて)[。！!]*$/u.test(text);
+  return /[?？؟]\s*$/u.test(text) || opensQuestion.test(text) || asksWithoutMark.test(text);
 }
+
+const opensQuestion =
+  /^\W*((what|who|where|when|why|how)('?s)?|whom|whose|which|is|are|am|was|were|do|does|did|can|could|will|would|should|tell (me|us)|remind (me|us))\b/iu;
+const asksWithoutMark = /(ですか|ますか|かな|教えて|[吗呢])[。！!]*$|何|なに|什么|谁|哪|อะไร|ใคร|ที่ไหน|เมื่อไ|ไหม/u;
 
 const functionWords = new Set(
   `a about all also am an and any are as at be been but by can could did do does for from get had has have he her him his how i if in is it
@@ -120,7 +126,7 @@ function contentWords(text: string): ReadonlySet<string> {
       // Two hiragana are grammar far more often than meaning.
       pairs.filter((pair) => !/^\p{Script=Hiragana}+$/u.test(pair)).forEach((pair) => words.add(pair));
     } else if (!functionWords.has(run)) {
-      words.add(run.length > 3 ? run.replace(/(ies|es|s|ed|ing)$/u, "") : run);
+      words.add(run.length > 3 ? run.replace(/(ies|es|s|ed|ing|e)$/u, "") : run);
     }
   }
   return words;

@@ -55,6 +55,7 @@ describe.each([
     ["cut", "model_unavailable"],
     ["half-json", "model_unavailable"],
     ["error-in-200", "model_unavailable"],
+    ["quota-in-200", "model_quota"],
     ["429-minute", "model_quota"],
     ["429-day", "model_quota"],
     ["429-bare", "model_quota"],
@@ -148,6 +149,11 @@ it("reads a stream through comments, event names and mixed line endings", async 
   );
   expect(outcome).toMatchObject({ kind: "text", text: "one two three four five six" });
   expect(pieces).toHaveLength(2);
+});
+
+it("hangs up on a stream that has told an error, though it stays open", async () => {
+  await expect(ask({ fault: "quota-in-200" }, streaming)).rejects.toMatchObject({ code: "model_quota" });
+  await vi.waitUntil(() => simulator.requests.at(-1)?.aborted);
 });
 
 it("keeps a slow stream alive as long as chunks come", async () => {

@@ -59,9 +59,22 @@ describe("the offline model", () => {
     await expect(reply("Tell me who you are.")).resolves.toMatch(/^I am Ada\. Plans, schedules and moderates\./u);
   });
 
+  it.each(["whats my cats name", "Who is Miso?", "What do you know about my cat", "tell me about Miso"])(
+    "takes %s for a question",
+    async (question) => {
+      await expect(reply(question, { memories: [memory("My cat is called Miso.")] })).resolves.toContain(
+        "“My cat is called Miso.”",
+      );
+    },
+  );
+
+  it("greets who greets", async () => {
+    await expect(reply("Hi!")).resolves.toMatch(/^Hello, this is Ada\./u);
+  });
+
   it("acknowledges a statement without repeating it", async () => {
     const text = await reply("My cat is called Miso.", { memories: [memory("My cat is called Miso.")] });
-    expect(text).toContain("I will remember that, Aki.");
+    expect(text).toContain("I will remember that.");
     expect(text).not.toContain("Miso");
   });
 

@@ -18,6 +18,8 @@ export const faults = [
   "hang-mid",
   "cut",
   "error-in-200",
+  // The stream stays open after it.
+  "quota-in-200",
   "half-json",
 ] as const;
 

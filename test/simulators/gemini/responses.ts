@@ -20,7 +20,7 @@ export async function generate(
   const chunks = chunksOf(body, behaviour, stream);
   const { fault } = behaviour;
   if (!stream) {
-    const json = JSON.stringify(fault === "error-in-200" ? errorBody(503) : chunks[0]);
+    const json = JSON.stringify(fault === undefined ? chunks[0] : (insideError(fault) ?? chunks[0]));
     response.writeHead(200, { "content-type": "application/json; charset=UTF-8" });
     if (fault === "half-json" || fault === "cut") return void response.end(json.slice(0, json.length / 2));
     if (fault === "reset-mid" || fault === "hang-mid") {
@@ -43,9 +43,16 @@ export async function generate(
 function breakOff(response: ServerResponse, fault: FaultName, json: string): void {
   if (fault === "hang-mid") return;
   if (fault === "reset-mid") return void response.destroy();
-  if (fault === "error-in-200") response.write(`data: ${JSON.stringify(errorBody(503))}\r\n\r\n`);
+  const error = insideError(fault);
+  if (error !== null) response.write(`data: ${JSON.stringify(error)}\r\n\r\n`);
+  if (fault === "quota-in-200") return;
   if (fault === "half-json") response.write(`data: ${json.slice(0, json.length / 2)}\r\n\r\n`);
   response.end();
+}
+
+function insideError(fault: FaultName): object | null {
+  if (fault === "quota-in-200") return errorBody(429, "429-minute");
+  return fault === "error-in-200" ? errorBody(503) : null;
 }
 
 function write(response: ServerResponse, text: string): Promise<void> {

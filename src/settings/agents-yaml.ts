@@ -46,7 +46,7 @@ export function parseManifests(file: string, text: string): { found: FoundManife
       remedy: "Write it plainly, without deep nesting and without chains of aliases",
     });
   }
-  return { found: found.filter(({ get }) => (get(["kind"]) ?? "Agent") === "Agent"), faults };
+  return { found: found.filter((one) => (one.get(["kind"]) ?? "Agent") === "Agent"), faults };
 }
 
 function foundManifest(file: string, value: unknown, at: FoundManifest["at"]): FoundManifest {

@@ -51,11 +51,11 @@ export function makeFakeBacking(onHeard: (envelope: Envelope) => void = () => un
   return { backing, heard, forgotten };
 }
 
-export function memoryOf(id: string, text: string): RecalledMemory {
+function memoryOf(id: string, text: string): RecalledMemory {
   return { id, text, author: "Mia", createdAt: new Date("2026-10-01T12:03:00Z"), score: 0.824, source: "#general · 1" };
 }
 
-export function receiptOf(envelope: Envelope): Receipt {
+function receiptOf(envelope: Envelope): Receipt {
   return {
     messageId: envelope.messageId,
     agent: "ada",

@@ -129,6 +129,20 @@ describe("an interactive terminal", () => {
     expect(screen().slice(-3).join("")).toBe("you #garden ▸ typing a line that takes three rows of it");
   });
 
+  test("a long paste can be taken back, and nothing of it stays", async () => {
+    const { type, plain } = await sit({ columns: 20 });
+    const above = plain().slice(0, -1);
+    await type("a pasted line that takes three rows of it");
+    await type("\u0015");
+    await type("x");
+    expect(plain()).toEqual([...above, "you ▸ x"]);
+  });
+
+  test("a terminal that does not know its size is taken for one of 80 columns", async () => {
+    const { written } = await sit({ columns: 0 });
+    expect(written()).toContain("  Model    offline model; set GEMINI_API_KEY for Gemini\n");
+  });
+
   test("a dumb terminal gets plain lines: no sequence, no spinner, no stream", async () => {
     const { terminal, say, written } = await sit({ env: { TERM: "dumb" } });
     const envelope = await say("hello");

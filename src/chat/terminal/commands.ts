@@ -31,7 +31,6 @@ interface Command {
 }
 
 const shownMemories = 10;
-const most = 1_000;
 
 const commands: Readonly<Record<string, Command>> = {
   help: { usage: "/help", help: "this list", run: help },
@@ -134,7 +133,7 @@ async function forget({ desk, seat, teller }: Counter, rest: string, signal: Abo
       return;
     }
   }
-  const ids = found.slice(0, most).map((each) => each.id);
+  const ids = found.map((each) => each.id);
   const gone = await desk.forget(place, ids, signal);
   teller.say(gone === 1 ? "One memory is forgotten." : `${gone} memories are forgotten.`);
 }

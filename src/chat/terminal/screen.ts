@@ -5,7 +5,7 @@ import { widthOf } from "./text.ts";
 
 /** What a person types on; `isTTY` and raw mode as Node's own stream has them. */
 export type TerminalInput = Readable & { readonly isTTY?: boolean };
-/** What is written to; without `columns` a width of 80 is taken. */
+/** What is written to; without `columns`, or with none, a width of 80 is taken. */
 export type TerminalOutput = Writable & { readonly isTTY?: boolean; readonly columns?: number };
 
 /**
@@ -127,7 +127,7 @@ class LiveScreen implements Screen {
   }
 
   #columns(): number {
-    return Math.max(this.#output.columns ?? 80, 8);
+    return columnsOf(this.#output);
   }
 
   /**
@@ -165,7 +165,7 @@ function openDumbScreen(options: ScreenOptions): Screen {
     if (!closed) options.onEnd();
   });
   return {
-    width: () => Math.max(output.columns ?? 80, 8) - 1,
+    width: () => columnsOf(output) - 1,
     draw(lines) {
       if (closed || (lines.length === 0 && prompted)) return;
       output.write([...(prompted ? [""] : []), ...lines].map((line) => `${line}\n`).join("") + prompt);
@@ -195,6 +195,11 @@ function openReadline(options: ScreenOptions): ReturnType<typeof createInterface
   // readline closes at the first Ctrl-C unless somebody listens.
   readline.on("SIGINT", options.onInterrupt);
   return readline;
+}
+
+/** A pseudo-terminal that was never given a size says 0. */
+function columnsOf(output: TerminalOutput): number {
+  return Math.max(output.columns || 80, 8);
 }
 
 function rowsOf(line: string, columns: number): number {

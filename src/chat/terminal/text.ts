@@ -1,6 +1,8 @@
 import { stripVTControlCharacters } from "node:util";
 
-const graphemes = new Intl.Segmenter(undefined, { granularity: "grapheme" });
+// Made when first needed: it takes 10 ms, which the first prompt need not wait for.
+let segmenter: Intl.Segmenter | null = null;
+const onlyNarrow = /^[ -~\u00A1-\u00AC\u00AE-\u02FF\u2800-\u28FF…▸↳]*$/u;
 const invisible = /^[\p{Mn}\p{Me}\p{Cf}]+$/u;
 const emoji = /^(?:\p{RGI_Emoji}|\p{Emoji_Presentation})/v;
 // Unicode's East Asian Width W and F, in ranges; half-width katakana (U+FF65 and up) is narrow.
@@ -21,9 +23,9 @@ export function splitWhole(text: string): { readonly whole: string; readonly hal
 
 /** How many columns the text takes: wide characters and emoji two, combining marks none. */
 export function widthOf(text: string): number {
-  if (/^[ -~]*$/.test(text)) return text.length;
+  if (onlyNarrow.test(text)) return text.length;
   let width = 0;
-  for (const { segment } of graphemes.segment(text)) width += graphemeWidth(segment);
+  for (const { segment } of graphemesOf(text)) width += graphemeWidth(segment);
   return width;
 }
 
@@ -38,6 +40,7 @@ export function wrap(text: string, width: number): string[] {
 }
 
 function wrapParagraph(text: string, width: number): string[] {
+  if (text.length <= width && onlyNarrow.test(text.trimEnd())) return [text];
   const lines: string[] = [];
   let line = "";
   let used = 0;
@@ -45,7 +48,7 @@ function wrapParagraph(text: string, width: number): string[] {
   let breakAt = 0;
   let breakUsed = 0;
   let before = { space: false, columns: 0 };
-  for (const { segment } of graphemes.segment(text)) {
+  for (const { segment } of graphemesOf(text)) {
     const columns = graphemeWidth(segment);
     const space = segment === " " || segment === "\n";
     const between = before.space ? line.trim() !== "" : before.columns + columns > 2 && !neverFirst.test(segment);
@@ -69,12 +72,17 @@ export function fit(text: string, width: number): string {
   if (widthOf(line) <= width) return line;
   let kept = "";
   let used = 1;
-  for (const { segment } of graphemes.segment(line)) {
+  for (const { segment } of graphemesOf(line)) {
     used += graphemeWidth(segment);
     if (used > width) break;
     kept += segment;
   }
   return `${kept}…`;
+}
+
+function graphemesOf(text: string): Iterable<{ readonly segment: string }> {
+  segmenter ??= new Intl.Segmenter(undefined, { granularity: "grapheme" });
+  return segmenter.segment(text);
 }
 
 function graphemeWidth(grapheme: string): number {

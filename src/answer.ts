@@ -36,7 +36,11 @@ export async function answer(turn: Turn, rooms: Rooms, signal: AbortSignal): Pro
   if (decision.kind === "ignore") return ignore(turn, decision.reason, rooms);
 
   rooms.chat.show(envelope, { kind: "thinking" });
-  const recalled = await rooms.memory.recall(envelope, reach(decision.agent ? [decision.agent] : decision.candidates), signal);
+  const recalled = await rooms.memory.recall(
+    envelope,
+    reach(decision.agent ? [decision.agent] : decision.candidates),
+    signal,
+  );
   lap("recall");
 
   const thought = {
@@ -66,9 +70,18 @@ async function speak(turn: Turn, draft: Draft, rooms: Rooms, signal: AbortSignal
   const { agent: name, agentDisplayName: displayName } = draft.receipt;
   const started = performance.now();
   await rooms.inbox.beginSpeaking(turn);
-  const told = { envelope, agent: { name, displayName }, text: draft.text, redelivered: turn.maybeSpoken, receipt: draft.receipt };
+  const told = {
+    envelope,
+    agent: { name, displayName },
+    text: draft.text,
+    redelivered: turn.maybeSpoken,
+    receipt: draft.receipt,
+  };
   await rooms.chat.speak(told, signal);
-  const receipt = { ...draft.receipt, stageMs: { ...draft.receipt.stageMs, speak: Math.round(performance.now() - started) } };
+  const receipt = {
+    ...draft.receipt,
+    stageMs: { ...draft.receipt.stageMs, speak: Math.round(performance.now() - started) },
+  };
   // An answer made from memory alone says nothing new, and would be recalled in place of what it repeats.
   const reply = receipt.model === "memory" ? null : { agent: name, displayName, text: draft.text, at: new Date() };
   await rooms.inbox.finish(turn, receipt, (tx) => rooms.memory.store(tx, envelope, reply));
@@ -85,11 +98,19 @@ async function ignore(turn: Turn, reason: string, rooms: Rooms): Promise<void> {
   rooms.log.info({ messageId: turn.envelope.messageId, reason }, "ignored");
 }
 
-async function giveUp(turn: Turn, rung: Exclude<Rung, { kind: "memory" }>, rooms: Rooms, signal: AbortSignal): Promise<void> {
+async function giveUp(
+  turn: Turn,
+  rung: Exclude<Rung, { kind: "memory" }>,
+  rooms: Rooms,
+  signal: AbortSignal,
+): Promise<void> {
   const { envelope } = turn;
   const reference = referenceOf(envelope.messageId);
   rooms.targets.outcome(false);
-  rooms.log.warn({ messageId: envelope.messageId, attempts: turn.attempts, reference, reason: rung.reason }, rung.kind === "defer" ? "deferred" : "buried");
+  rooms.log.warn(
+    { messageId: envelope.messageId, attempts: turn.attempts, reference, reason: rung.reason },
+    rung.kind === "defer" ? "deferred" : "buried",
+  );
   if (rung.kind === "defer") {
     rooms.metrics.messages.inc({ message_type: "deferred", agent: "none" });
     await rooms.inbox.defer(turn, rung.afterMs, rung.reason);
@@ -99,17 +120,28 @@ async function giveUp(turn: Turn, rung: Exclude<Rung, { kind: "memory" }>, rooms
   rooms.metrics.messages.inc({ message_type: "buried", agent: "none" });
   rooms.metrics.systemErrors.inc({ error_type: rung.reason.split(":")[0] ?? "bug", component: "model" });
   const { defaultAgent } = rooms.settings.current();
-  await rooms.chat.speak({ envelope, agent: defaultAgent, text: rung.sentence, redelivered: turn.maybeSpoken, receipt: null }, signal);
+  await rooms.chat.speak(
+    { envelope, agent: defaultAgent, text: rung.sentence, redelivered: turn.maybeSpoken, receipt: null },
+    signal,
+  );
   await rooms.inbox.bury(turn, rung.reason, reference);
 }
 
 /** How far recall may look: as far as every agent that may answer is allowed to. */
-function reach(agents: readonly { memory: { recall: boolean; scope: "channel" | "guild" } }[]): "nothing" | "channel" | "scope" {
+function reach(
+  agents: readonly { memory: { recall: boolean; scope: "channel" | "guild" } }[],
+): "nothing" | "channel" | "scope" {
   if (agents.some((agent) => !agent.memory.recall)) return "nothing";
   return agents.some((agent) => agent.memory.scope === "channel") ? "channel" : "scope";
 }
 
-function receiptOf(turn: Turn, thinking: Thinking, recalled: Recalled, settingsRevision: string, stageMs: Record<string, number>): Receipt {
+function receiptOf(
+  turn: Turn,
+  thinking: Thinking,
+  recalled: Recalled,
+  settingsRevision: string,
+  stageMs: Record<string, number>,
+): Receipt {
   return {
     messageId: turn.envelope.messageId,
     agent: thinking.agent.name,
@@ -140,7 +172,10 @@ function record(turn: Turn, receipt: Receipt, { metrics, targets, log }: Rooms):
   metrics.responseSeconds.observe({ agent: receipt.agent }, seconds);
   targets.outcome(true);
   const { messageId, agent, chosenBy, model, promptRevision, settingsRevision, tokens, stageMs } = receipt;
-  log.info({ messageId, agent, chosenBy, model, promptRevision, settingsRevision, tokens, stageMs, attempts: turn.attempts }, "answered");
+  log.info(
+    { messageId, agent, chosenBy, model, promptRevision, settingsRevision, tokens, stageMs, attempts: turn.attempts },
+    "answered",
+  );
 }
 
 /** Milliseconds by stage; each call closes the stage that ran since the one before and returns all so far. */

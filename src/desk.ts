@@ -16,12 +16,14 @@ export function makeDesk(options: {
   return {
     agents: () => {
       const { agents, defaultAgent } = settings.current();
-      return [defaultAgent, ...agents.filter((agent) => agent !== defaultAgent)].map(({ name, displayName, description }) => ({
-        name,
-        displayName,
-        description,
-        isDefault: name === defaultAgent.name,
-      }));
+      return [defaultAgent, ...agents.filter((agent) => agent !== defaultAgent)].map(
+        ({ name, displayName, description }) => ({
+          name,
+          displayName,
+          description,
+          isDefault: name === defaultAgent.name,
+        }),
+      );
     },
     memories: (place, words, limit) => listMemories(database, place, words, limit),
     matching: (place, target) => findForgettable(database, place, target),
@@ -37,7 +39,11 @@ export function makeDesk(options: {
         [place.conversationId],
       );
       if (row === undefined) return null;
-      const texts = await textsOf(database, place, row.receipt.memories.map((recalled) => recalled.id));
+      const texts = await textsOf(
+        database,
+        place,
+        row.receipt.memories.map((recalled) => recalled.id),
+      );
       const memories = row.receipt.memories.map((recalled) => ({
         ...recalled,
         text: texts.get(recalled.id) ?? "(forgotten since)",

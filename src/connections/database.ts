@@ -23,7 +23,8 @@ export function makeDatabaseComponent(options: {
   const { log, metrics } = options;
   let opened: Database | null = null;
   const there = (): Database => {
-    if (opened === null) throw new ForeseenError("database_closed", "The database is not open", { kind: "retry", afterMs: 1_000 });
+    if (opened === null)
+      throw new ForeseenError("database_closed", "The database is not open", { kind: "retry", afterMs: 1_000 });
     return opened;
   };
   const open = async (): Promise<Database> =>
@@ -50,7 +51,9 @@ export function makeDatabaseComponent(options: {
       metrics.activeConnections.set({ connection_type: "postgres" }, 1);
     },
     stop: async () => {
-      await opened?.close().catch((error: Error) => log.warn({ err: error, component: "postgres" }, "the database did not close cleanly"));
+      await opened
+        ?.close()
+        .catch((error: Error) => log.warn({ err: error, component: "postgres" }, "the database did not close cleanly"));
       opened = null;
       metrics.activeConnections.set({ connection_type: "postgres" }, 0);
     },

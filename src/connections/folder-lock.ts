@@ -1,4 +1,4 @@
-import { link, open, readFile, rename, rm, writeFile } from "node:fs/promises";
+import { link, readFile, rename, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { Misconfigured } from "../errors.ts";
 
@@ -12,7 +12,13 @@ export async function lockFolder(folder: string): Promise<() => Promise<void>> {
   await writeFile(mine, await identity(process.pid));
   try {
     for (let attempt = 0; attempt < 3; attempt += 1) {
-      if (await link(mine, path).then(() => true, () => false)) return () => rm(path, { force: true });
+      if (
+        await link(mine, path).then(
+          () => true,
+          () => false,
+        )
+      )
+        return () => rm(path, { force: true });
       const holder = await readFile(path, "utf8").catch(() => "");
       const pid = Number.parseInt(holder, 10);
       if (Number.isInteger(pid) && pid !== process.pid && holder === (await identity(pid))) throw taken(folder, pid);
@@ -26,17 +32,20 @@ export async function lockFolder(folder: string): Promise<() => Promise<void>> {
 
 /** Removing by name alone could remove the lock of a process that took the stale one over a moment before us. */
 async function removeStale(path: string, aside: string, expected: string): Promise<void> {
-  if (!(await rename(path, aside).then(() => true, () => false))) return;
+  if (
+    !(await rename(path, aside).then(
+      () => true,
+      () => false,
+    ))
+  )
+    return;
   if ((await readFile(aside, "utf8")) !== expected) await link(aside, path).catch(() => {});
   await rm(aside, { force: true });
 }
 
 /** A pid alone can be reused by another program after a crash; together with its start time it cannot. */
 async function identity(pid: number): Promise<string> {
-  const stat = await open(`/proc/${pid}/stat`).then(
-    async (file) => file.readFile("utf8").finally(() => file.close()),
-    () => null,
-  );
+  const stat = await readFile(`/proc/${pid}/stat`, "utf8").catch(() => null);
   if (stat === null) return isAlive(pid) ? `${pid}` : `${pid} gone`;
   const startTime = stat.slice(stat.lastIndexOf(")") + 2).split(" ")[19];
   return `${pid} ${startTime}`;

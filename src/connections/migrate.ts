@@ -52,7 +52,10 @@ export async function migrate(database: Database): Promise<readonly string[]> {
       if (row?.newest && row.newest > known) throw newer(row.newest, known);
       if (row?.done) return false;
       await tx.query(migration.sql);
-      await tx.query("insert into schema_migrations (version, name) values ($1, $2)", [migration.version, migration.name]);
+      await tx.query("insert into schema_migrations (version, name) values ($1, $2)", [
+        migration.version,
+        migration.name,
+      ]);
       return true;
     });
     if (did) applied.push(migration.name);

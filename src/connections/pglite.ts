@@ -67,7 +67,11 @@ export async function openPglite(folder: string, options: { template?: string | 
       import("@electric-sql/pglite-pgvector"),
     ]);
     // 128 MB of shared buffers, the default, were a third of the resident memory of the whole process.
-    const lite = await Lite.create({ dataDir: pgdata, extensions: { vector }, postgresqlconf: ["shared_buffers=16MB"] });
+    const lite = await Lite.create({
+      dataDir: pgdata,
+      extensions: { vector },
+      postgresqlconf: ["shared_buffers=16MB"],
+    });
     const pool = new pg.Pool({
       max: 1,
       // Queries wait their turn for milliseconds; this long means that somebody queried around a transaction.
@@ -75,7 +79,7 @@ export async function openPglite(folder: string, options: { template?: string | 
       user: "postgres",
       database: "postgres",
       idleTimeoutMillis: 0,
-      stream: () => new EmbeddedSocket(lite) as unknown as import("node:net").Socket,
+      stream: () => new EmbeddedSocket(lite),
     });
     return makeDatabase(pool, async () => {
       await lite.close();
@@ -88,7 +92,11 @@ export async function openPglite(folder: string, options: { template?: string | 
 }
 
 async function copyTemplate(template: string, pgdata: string): Promise<void> {
-  const there = (path: string) => stat(path).then(() => true, () => false);
+  const there = (path: string) =>
+    stat(path).then(
+      () => true,
+      () => false,
+    );
   if ((await there(pgdata)) || !(await there(template))) return;
   // Renamed into place, so that a copy cut short by a kill is never taken for a database.
   const unfinished = `${pgdata}.unfinished`;

@@ -17,8 +17,6 @@ export interface Database extends Sql {
 
 /** Wraps a pool; `onClose` releases whatever stands behind it. */
 export function makeDatabase(pool: pg.Pool, onClose: () => Promise<void> = async () => {}): Database {
-  const run = async <Row>(client: pg.Pool | pg.PoolClient, statement: string, values: readonly unknown[] = []) =>
-    (await client.query(statement, [...values])).rows as Row[];
   return {
     query: (statement, values) => run(pool, statement, values),
     script: async (statements) => {
@@ -44,6 +42,14 @@ export function makeDatabase(pool: pg.Pool, onClose: () => Promise<void> = async
       await onClose();
     },
   };
+}
+
+async function run<Row>(
+  client: pg.Pool | pg.PoolClient,
+  statement: string,
+  values: readonly unknown[] = [],
+): Promise<Row[]> {
+  return (await client.query(statement, [...values])).rows as Row[];
 }
 
 /** Opens a pool to a Postgres server; fails when it cannot be reached. */

@@ -17,7 +17,13 @@ export async function templatePath(): Promise<string> {
  */
 export async function buildTemplate(): Promise<void> {
   const path = await templatePath();
-  if (await stat(path).then(() => true, () => false)) return;
+  if (
+    await stat(path).then(
+      () => true,
+      () => false,
+    )
+  )
+    return;
   const unfinished = join(cache, `unfinished-${process.pid}`);
   await mkdir(unfinished, { recursive: true });
   const database = await openPglite(unfinished);

@@ -4,7 +4,16 @@ import type { Database, Sql } from "../connections/postgres.ts";
 import type { Envelope, Priority, Snowflake } from "../envelope.ts";
 import type { Check, Component } from "../lifecycle/component.ts";
 import type { Logger } from "../log.ts";
-import { finishTurn, insertTurn, markSpeaking, putBackTurn, storeDraft, takeUpTurns, type Draft, type Turn } from "./turns.ts";
+import {
+  finishTurn,
+  insertTurn,
+  markSpeaking,
+  putBackTurn,
+  storeDraft,
+  takeUpTurns,
+  type Draft,
+  type Turn,
+} from "./turns.ts";
 
 const queue = "inbox";
 const priorities: Readonly<Record<Priority, number>> = { mention: 30, reply: 20, ambient: 10, background: 0 };
@@ -47,14 +56,12 @@ export function makeInbox(options: { database: Database; alone: boolean; log: Lo
   const { database, log } = options;
   const boss = makeBoss(database, options.alone, log);
   const listeners: (() => void)[] = [];
-  const attempt = (turn: Turn) => ({ id: turn.job.id, retryCount: turn.job.retryCount });
   const end = (turn: Turn, how: Parameters<typeof finishTurn>[2], also: (tx: Sql) => Promise<void>) =>
     database.transaction(async (tx) => {
       await finishTurn(tx, turn, how);
       await boss.complete(queue, attempt(turn), null, { db: asBossDb(tx) });
       await also(tx);
     });
-  const nothing = async () => {};
 
   return {
     name: "inbox",
@@ -66,27 +73,16 @@ export function makeInbox(options: { database: Database; alone: boolean; log: Lo
       if (options.alone) await reclaim(database, boss);
     },
     stop: async () => {
-      await boss.stop({ graceful: false, close: false }).catch((error: Error) => log.warn({ err: error }, "inbox did not stop cleanly"));
+      await boss
+        .stop({ graceful: false, close: false })
+        .catch((error: Error) => log.warn({ err: error }, "inbox did not stop cleanly"));
     },
     check: async (): Promise<Check> => {
       const { waiting, buried } = await report(database);
       return { status: "healthy", details: { waiting, buried } };
     },
     keep: async (envelope, priority) => {
-      const isNew = await database.transaction(async (tx) => {
-        if (!(await insertTurn(tx, envelope, priority))) return false;
-        await boss.send(
-          queue,
-          { messageId: envelope.messageId },
-          {
-            id: jobId(envelope.messageId),
-            singletonKey: envelope.conversationId,
-            priority: priorities[priority],
-            db: asBossDb(tx),
-          },
-        );
-        return true;
-      });
+      const isNew = await database.transaction((tx) => keep(tx, boss, envelope, priority));
       if (isNew) for (const listener of listeners) listener();
       return isNew;
     },
@@ -94,7 +90,8 @@ export function makeInbox(options: { database: Database; alone: boolean; log: Lo
     saveDraft: (turn, draft) => storeDraft(database, turn, draft),
     beginSpeaking: (turn) => markSpeaking(database, turn),
     finish: (turn, receipt, also) => end(turn, { state: "answered", error: null, reference: null, receipt }, also),
-    ignore: (turn, reason, also) => end(turn, { state: "ignored", error: reason, reference: null, receipt: null }, also),
+    ignore: (turn, reason, also) =>
+      end(turn, { state: "ignored", error: reason, reference: null, receipt: null }, also),
     bury: (turn, error, reference) => end(turn, { state: "buried", error, reference, receipt: null }, nothing),
     defer: (turn, afterMs, reason) =>
       database.transaction(async (tx) => {
@@ -135,12 +132,35 @@ function jobId(messageId: Snowflake): string {
   return `${hex.slice(0, 8)}-${hex.slice(8, 12)}-${hex.slice(12, 16)}-8000-000000000000`;
 }
 
+const nothing = async () => {};
+
+/** pg-boss's identity of one attempt: a stale one completes and fails nothing. */
+function attempt(turn: Turn): { id: string; retryCount: number } {
+  return { id: turn.job.id, retryCount: turn.job.retryCount };
+}
+
+async function keep(tx: Sql, boss: PgBoss, envelope: Envelope, priority: Priority): Promise<boolean> {
+  if (!(await insertTurn(tx, envelope, priority))) return false;
+  const { messageId, conversationId } = envelope;
+  const options = {
+    id: jobId(messageId),
+    singletonKey: conversationId,
+    priority: priorities[priority],
+    db: asBossDb(tx),
+  };
+  await boss.send(queue, { messageId }, options);
+  return true;
+}
+
 async function take(database: Database, boss: PgBoss, limit: number): Promise<readonly Turn[]> {
   return database.transaction(async (tx) => {
     const db = asBossDb(tx);
     const jobs = await boss.fetch<{ messageId: Snowflake }>(queue, { batchSize: limit, includeMetadata: true, db });
     if (jobs.length === 0) return [];
-    const turns = await takeUpTurns(tx, jobs.map((job) => job.data.messageId));
+    const turns = await takeUpTurns(
+      tx,
+      jobs.map((job) => job.data.messageId),
+    );
     const finished = jobs.filter((job) => !turns.has(job.data.messageId)).map((job) => job.id);
     if (finished.length > 0) await boss.complete(queue, finished, null, { db });
     return jobs.flatMap((job) => {
@@ -151,8 +171,15 @@ async function take(database: Database, boss: PgBoss, limit: number): Promise<re
 }
 
 async function reclaim(database: Database, boss: PgBoss): Promise<void> {
-  const rows = await database.query<{ id: string }>("select id from pgboss.job where name = $1 and state = 'active'", [queue]);
-  if (rows.length > 0) await boss.fail(queue, rows.map((row) => row.id), { reason: "the process that held it is gone" });
+  const rows = await database.query<{ id: string }>("select id from pgboss.job where name = $1 and state = 'active'", [
+    queue,
+  ]);
+  if (rows.length > 0)
+    await boss.fail(
+      queue,
+      rows.map((row) => row.id),
+      { reason: "the process that held it is gone" },
+    );
 }
 
 async function report(sql: Sql): Promise<InboxReport> {
@@ -168,6 +195,10 @@ async function report(sql: Sql): Promise<InboxReport> {
     waiting: counts?.waiting ?? 0,
     oldestWaitingSeconds: Math.max(0, counts?.oldest ?? 0),
     buried: buried?.n ?? 0,
-    lastBuried: last.map((row) => ({ reference: row.error_reference, error: row.error, at: row.finished_at.toISOString() })),
+    lastBuried: last.map((row) => ({
+      reference: row.error_reference,
+      error: row.error,
+      at: row.finished_at.toISOString(),
+    })),
   };
 }

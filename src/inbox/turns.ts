@@ -78,7 +78,10 @@ export async function insertTurn(sql: Sql, envelope: Envelope, priority: Priorit
 }
 
 /** Marks waiting turns as being answered and reads them whole; those already finished are left out. */
-export async function takeUpTurns(sql: Sql, messageIds: readonly Snowflake[]): Promise<Map<Snowflake, Omit<Turn, "job">>> {
+export async function takeUpTurns(
+  sql: Sql,
+  messageIds: readonly Snowflake[],
+): Promise<Map<Snowflake, Omit<Turn, "job">>> {
   const rows = await sql.query<TurnRow>(
     `update turns set attempts = attempts + 1, state = case when draft is null then 'answering' else 'drafted' end
      where message_id = any($1::bigint[]) and state in ('waiting', 'answering', 'drafted') returning *`,
@@ -115,12 +118,13 @@ function fromRow(row: TurnRow): Omit<Turn, "job"> {
 /** Stores a finished answer; from here on a crash repeats this text and no other. */
 export async function storeDraft(sql: Sql, turn: Turn, draft: Draft): Promise<void> {
   const { receipt } = draft;
-  await change(
-    sql,
-    turn,
-    "state = 'drafted', draft = $3, receipt = $4, agent = $5, model = $6, prompt_revision = $7",
-    [draft.text, JSON.stringify(receipt), receipt.agent, receipt.model, receipt.promptRevision],
-  );
+  await change(sql, turn, "state = 'drafted', draft = $3, receipt = $4, agent = $5, model = $6, prompt_revision = $7", [
+    draft.text,
+    JSON.stringify(receipt),
+    receipt.agent,
+    receipt.model,
+    receipt.promptRevision,
+  ]);
 }
 
 /** Remembers that the draft is about to be shown, so that a crash from here on is told as "may have been shown". */
@@ -160,6 +164,8 @@ async function change(sql: Sql, turn: Turn, assignments: string, values: readonl
     [turn.envelope.messageId, turn.attempts, ...values],
   );
   if (rows.length === 0) {
-    throw new ForeseenError("turn_taken_over", `turn ${turn.envelope.messageId} was taken over by another attempt`, { kind: "bury" });
+    throw new ForeseenError("turn_taken_over", `turn ${turn.envelope.messageId} was taken over by another attempt`, {
+      kind: "bury",
+    });
   }
 }

@@ -18,7 +18,12 @@ const shown = "id, text, author_name, channel_name, source_message_id, created_a
 const readable = "scope = $1 and (channel_id = $2 or audience = 'public')";
 
 /** The newest memories that may be read in a place, or those that words find, best first. */
-export async function listMemories(sql: Sql, place: Place, words: string | null, limit: number): Promise<RecalledMemory[]> {
+export async function listMemories(
+  sql: Sql,
+  place: Place,
+  words: string | null,
+  limit: number,
+): Promise<RecalledMemory[]> {
   const scope = scopeOf(place);
   if (words !== null) {
     const found = await recall(sql, {
@@ -54,7 +59,10 @@ export async function findForgettable(sql: Sql, place: Place, target: ForgetTarg
   const values = [scopeOf(place), place.channelId, place.authorId];
   switch (target.kind) {
     case "last":
-      return select(sql, `author_id = $3 and conversation_id = $4 order by id desc limit 1`, [...values, place.conversationId]);
+      return select(sql, `author_id = $3 and conversation_id = $4 order by id desc limit 1`, [
+        ...values,
+        place.conversationId,
+      ]);
     case "me":
       return select(sql, `author_id = $3 order by id`, values);
     case "id":
@@ -91,8 +99,14 @@ export async function forgetMemories(
       [scopeOf(place), ids],
     );
     const of = (kind: string) => removed.filter((row) => row.kind === kind).map((row) => row.source_message_id);
-    await tx.query("update turns set text = '' where scope = $1 and message_id = any($2::bigint[])", [scopeOf(place), of("message")]);
-    await tx.query("update turns set draft = null where scope = $1 and message_id = any($2::bigint[])", [scopeOf(place), of("reply")]);
+    await tx.query("update turns set text = '' where scope = $1 and message_id = any($2::bigint[])", [
+      scopeOf(place),
+      of("message"),
+    ]);
+    await tx.query("update turns set draft = null where scope = $1 and message_id = any($2::bigint[])", [
+      scopeOf(place),
+      of("reply"),
+    ]);
     return { removed: removed.length, conversations: [...new Set(removed.map((row) => row.conversation_id))] };
   });
 }

@@ -25,9 +25,16 @@ export interface Recalled {
 export interface Memory {
   recall(envelope: Envelope, within: "channel" | "scope" | "nothing", signal: AbortSignal): Promise<Recalled>;
   /** Stores a message and its reply; part of the transaction that ends the turn. */
-  store(tx: Sql, envelope: Envelope, reply: { agent: string; displayName: string; text: string; at: Date } | null): Promise<void>;
+  store(
+    tx: Sql,
+    envelope: Envelope,
+    reply: { agent: string; displayName: string; text: string; at: Date } | null,
+  ): Promise<void>;
   /** Brings hot memory up to date after that transaction has committed. */
-  stored(envelope: Envelope, reply: { agent: string; displayName: string; text: string; at: Date } | null): Promise<void>;
+  stored(
+    envelope: Envelope,
+    reply: { agent: string; displayName: string; text: string; at: Date } | null,
+  ): Promise<void>;
   /** Drops what hot memory holds of a conversation. */
   dropRecent(conversationId: string): Promise<void>;
 }
@@ -89,9 +96,9 @@ export function makeMemory(options: MemoryOptions): Memory {
         lost("today's conversation"),
       );
       if (within === "nothing") return { recent: recent ?? [], recollections: [], notes };
-      const cold = await watched("cold_recall", "cold_memory_ms", signal, () => recallCold(envelope, within, signal)).catch(
-        lost("long-term memory"),
-      );
+      const cold = await watched("cold_recall", "cold_memory_ms", signal, () =>
+        recallCold(envelope, within, signal),
+      ).catch(lost("long-term memory"));
       if (cold?.note) notes.push(cold.note);
       return { recent: recent ?? [], recollections: cold?.found ?? [], notes };
     },
@@ -177,7 +184,10 @@ function linesOf(envelope: Envelope, reply: SpokenReply): RecentLine[] {
     at: envelope.receivedAt,
   };
   if (reply === null) return [said];
-  return [said, { ...said, author: reply.displayName, authorId: "0", agent: reply.agent, text: reply.text, at: reply.at }];
+  return [
+    said,
+    { ...said, author: reply.displayName, authorId: "0", agent: reply.agent, text: reply.text, at: reply.at },
+  ];
 }
 
 function withinBudget(found: readonly Recollection[], tokens: number): readonly Recollection[] {

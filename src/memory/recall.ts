@@ -25,7 +25,12 @@ export interface RecallQuery {
   /** `channel`: only what was said in this channel; `scope`: also what was said in public ones. */
   readonly within: "channel" | "scope";
   /** The query's vector and the space it lives in; null: full text alone. */
-  readonly vector: { readonly space: string; readonly values: readonly number[]; readonly weight: number; readonly threshold: number } | null;
+  readonly vector: {
+    readonly space: string;
+    readonly values: readonly number[];
+    readonly weight: number;
+    readonly threshold: number;
+  } | null;
   readonly limit: number;
   readonly now: Date;
 }

@@ -61,11 +61,25 @@ function toLines(row: Row): RecentLine[] {
   const lines: RecentLine[] = [];
   const { message_id: messageId } = row;
   if (row.text !== "") {
-    lines.push({ messageId, author: row.author_name, authorId: row.author_id, agent: null, text: row.text, at: row.received_at });
+    lines.push({
+      messageId,
+      author: row.author_name,
+      authorId: row.author_id,
+      agent: null,
+      text: row.text,
+      at: row.received_at,
+    });
   }
   if (row.draft !== null && row.agent !== null) {
     const author = row.agent_name ?? row.agent;
-    lines.push({ messageId, author, authorId: "0", agent: row.agent, text: row.draft, at: row.finished_at ?? row.received_at });
+    lines.push({
+      messageId,
+      author,
+      authorId: "0",
+      agent: row.agent,
+      text: row.draft,
+      at: row.finished_at ?? row.received_at,
+    });
   }
   return lines;
 }

@@ -18,7 +18,7 @@ export function searchText(text: string): string {
 }
 
 function pairsOf(run: string): string[] {
-  const characters = [...run];
+  const characters = Array.from(run);
   if (characters.length === 1) return [`u${code(run)}`];
   return characters.slice(1).map((character, i) => `u${code(characters[i] ?? "")}${code(character)}`);
 }
@@ -32,10 +32,34 @@ function code(character: string): string {
 }
 
 const configurations: Readonly<Record<string, string>> = {
-  ar: "arabic", hy: "armenian", eu: "basque", ca: "catalan", da: "danish", nl: "dutch", en: "english", fi: "finnish",
-  fr: "french", de: "german", el: "greek", hi: "hindi", hu: "hungarian", id: "indonesian", ga: "irish", it: "italian",
-  lt: "lithuanian", ne: "nepali", no: "norwegian", nb: "norwegian", pt: "portuguese", ro: "romanian", ru: "russian",
-  es: "spanish", sv: "swedish", ta: "tamil", tr: "turkish", yi: "yiddish",
+  ar: "arabic",
+  hy: "armenian",
+  eu: "basque",
+  ca: "catalan",
+  da: "danish",
+  nl: "dutch",
+  en: "english",
+  fi: "finnish",
+  fr: "french",
+  de: "german",
+  el: "greek",
+  hi: "hindi",
+  hu: "hungarian",
+  id: "indonesian",
+  ga: "irish",
+  it: "italian",
+  lt: "lithuanian",
+  ne: "nepali",
+  no: "norwegian",
+  nb: "norwegian",
+  pt: "portuguese",
+  ro: "romanian",
+  ru: "russian",
+  es: "spanish",
+  sv: "swedish",
+  ta: "tamil",
+  tr: "turkish",
+  yi: "yiddish",
 };
 
 /** The text search configuration of Postgres for a locale such as "pt-BR"; `english` for none, `simple` where Postgres has none. */

@@ -77,17 +77,7 @@ export function makeEmbedding(options: {
   let lastError: string | null = null;
 
   const runOnce = async (signal: AbortSignal): Promise<number> => {
-    // Two equalities instead of one "is distinct from", which no index serves.
-    const pending = await database.query<{ id: string; text: string; scope: string; due: boolean }>(
-      `select id, text, scope, created_at < now() - make_interval(secs => $3) as due from (
-         (select * from memories where embedded_in is null order by id limit $2)
-         union all
-         (select * from memories where embedded_in < $1 order by id limit $2)
-         union all
-         (select * from memories where embedded_in > $1 order by id limit $2)
-       ) pending order by id limit $2`,
-      [space, batchSize, options.patienceMs / 1000],
-    );
+    const pending = await readPending(database, space, options.patienceMs);
     if (pending.length < batchSize && !pending.some((memory) => memory.due)) return 0;
     const vectors = await model.embed(
       { texts: pending.map((memory) => memory.text), task: "document", priority: "background" },
@@ -96,7 +86,6 @@ export function makeEmbedding(options: {
     await storeVectors(database, space, pending, vectors);
     return pending.length;
   };
-
   const tick = async () => {
     try {
       while (!stopping.signal.aborted && (await runOnce(stopping.signal)) === batchSize);
@@ -104,7 +93,10 @@ export function makeEmbedding(options: {
     } catch (error) {
       const message = asError(error).message;
       if (!stopping.signal.aborted && message !== lastError) {
-        log.warn({ component: "embedding", reason: message }, "memories wait for their vectors; full text finds them meanwhile");
+        log.warn(
+          { component: "embedding", reason: message },
+          "memories wait for their vectors; full text finds them meanwhile",
+        );
       }
       lastError = message;
     } finally {
@@ -112,7 +104,9 @@ export function makeEmbedding(options: {
     }
   };
   const schedule = () => {
-    timer = setTimeout(() => (running = tick()), options.everyMs);
+    timer = setTimeout(() => {
+      running = tick();
+    }, options.everyMs);
     timer.unref();
   };
 
@@ -125,9 +119,25 @@ export function makeEmbedding(options: {
       await running;
     },
     check: async (): Promise<Check> =>
-      lastError === null ? { status: "healthy", details: { space } } : { status: "degraded", details: { space, reason: lastError } },
+      lastError === null
+        ? { status: "healthy", details: { space } }
+        : { status: "degraded", details: { space, reason: lastError } },
     runOnce,
   };
+}
+
+async function readPending(database: Database, space: string, patienceMs: number) {
+  // Two equalities instead of one "is distinct from", which no index serves.
+  return database.query<{ id: string; text: string; scope: string; due: boolean }>(
+    `select id, text, scope, created_at < now() - make_interval(secs => $3) as due from (
+       (select * from memories where embedded_in is null order by id limit $2)
+       union all
+       (select * from memories where embedded_in < $1 order by id limit $2)
+       union all
+       (select * from memories where embedded_in > $1 order by id limit $2)
+     ) pending order by id limit $2`,
+    [space, batchSize, patienceMs / 1000],
+  );
 }
 
 async function storeVectors(
@@ -145,7 +155,10 @@ async function storeVectors(
        on conflict (memory_id, space) do update set embedding = excluded.embedding`,
       [memories.map(({ id }) => id), space, vectors.map((vector) => `[${vector.join(",")}]`)],
     );
-    await tx.query("update memories set embedded_in = $2 where id = any($1::bigint[])", [memories.map(({ id }) => id), space]);
+    await tx.query("update memories set embedded_in = $2 where id = any($1::bigint[])", [
+      memories.map(({ id }) => id),
+      space,
+    ]);
     await tx.query("delete from memory_vectors where memory_id = any($1::bigint[]) and space <> $2", [
       memories.map(({ id }) => id),
       space,

@@ -12,7 +12,12 @@ export interface Thought {
   readonly priority: Priority;
   readonly snapshot: Snapshot;
   /** What routing decided: the agent, or those the supervisor chooses among. */
-  readonly routed: { readonly agent: Agent | null; readonly candidates: readonly Agent[]; readonly reason: string; readonly weights: Readonly<Record<string, number>> };
+  readonly routed: {
+    readonly agent: Agent | null;
+    readonly candidates: readonly Agent[];
+    readonly reason: string;
+    readonly weights: Readonly<Record<string, number>>;
+  };
   readonly recalled: Recalled;
   readonly show: (progress: Progress) => void;
 }

@@ -36,7 +36,12 @@ export function stepDown(error: unknown, thought: Thought, attempts: number): Ru
 
 function defer(afterMs: number, isWait: boolean, reason: string): Rung {
   const why = isWait ? "I have used up what I may ask my model for now." : "My model did not answer.";
-  return { kind: "defer", afterMs, reason, sentence: `${why} Your message is kept; I will answer it in ${aboutTime(afterMs)}.` };
+  return {
+    kind: "defer",
+    afterMs,
+    reason,
+    sentence: `${why} Your message is kept; I will answer it in ${aboutTime(afterMs)}.`,
+  };
 }
 
 /** "about 40 s", "about 3 min", "about 5 h". */

@@ -43,7 +43,9 @@ export function renderPrompt(parts: PromptParts): Prompt {
   const system = `${rules}\n\nThe agents\n\n${parts.snapshot.agents.map(describe).join("\n\n")}`;
   return {
     system,
-    prompt: [memoryBlock(parts), conversationBlock(parts), messageBlock(parts)].filter((block) => block !== "").join("\n\n"),
+    prompt: [memoryBlock(parts), conversationBlock(parts), messageBlock(parts)]
+      .filter((block) => block !== "")
+      .join("\n\n"),
     schema: replySchema(parts),
     revision: createHash("sha256").update(system).digest("hex").slice(0, 10),
   };
@@ -86,7 +88,9 @@ function messageBlock(parts: PromptParts): string {
     candidates.length === 1
       ? `The agent that answers is ${candidates[0]?.name}.`
       : `Choose among: ${candidates.map((agent) => agent.name).join(", ")}.`,
-    hints.length > 0 && candidates.length > 1 ? `How much each suits this channel, from 0 to 1: ${hints.join(", ")}.` : "",
+    hints.length > 0 && candidates.length > 1
+      ? `How much each suits this channel, from 0 to 1: ${hints.join(", ")}.`
+      : "",
     handedOverBy === null ? "" : `${handedOverBy} has passed this message on; answer it yourself.`,
     `<message by="${attribute(envelope.author.name)}">${fence(envelope.text)}</message>`,
   ]

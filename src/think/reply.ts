@@ -61,7 +61,9 @@ export function makeReplyStream(): ReplyStream {
 /** Decodes a JSON string that may end anywhere, even inside an escape or between the halves of a surrogate pair. */
 function decodePrefix(json: string): string {
   const closed = /^(?:[^"\\]|\\.)*/s.exec(json)?.[0] ?? "";
-  const whole = closed.replace(/\\(?:u[0-9a-fA-F]{0,3})?$/, "").replaceAll(/[\u0000-\u001f]/g, (control) => JSON.stringify(control).slice(1, -1));
+  const whole = closed
+    .replace(/\\(?:u[0-9a-fA-F]{0,3})?$/, "")
+    .replaceAll(/\p{Cc}/gu, (control) => JSON.stringify(control).slice(1, -1));
   try {
     return (JSON.parse(`"${whole}"`) as string).replace(/[\ud800-\udbff]$/, "");
   } catch {

@@ -36,7 +36,8 @@ export async function supervise(
     handedOverBy: handover?.from.agent.displayName ?? null,
   });
   const call = await write(model, thought, prompt, candidates, signal);
-  const chosen = candidates.find((agent) => agent.name === call.reply?.agent) ?? decided ?? thought.snapshot.defaultAgent;
+  const chosen =
+    candidates.find((agent) => agent.name === call.reply?.agent) ?? decided ?? thought.snapshot.defaultAgent;
   const thinking: Thinking = {
     text: call.text,
     agent: chosen,
@@ -54,13 +55,23 @@ function handoffsOf(candidates: readonly Agent[]): readonly string[] {
   return [...new Set(candidates.flatMap((agent) => agent.handoffs))];
 }
 
-function handoffOf(reply: ParsedReply | null, chosen: Agent, thought: Thought, handover: Handover | null): Agent | null {
+function handoffOf(
+  reply: ParsedReply | null,
+  chosen: Agent,
+  thought: Thought,
+  handover: Handover | null,
+): Agent | null {
   if (handover !== null || !reply?.handoff || !chosen.handoffs.includes(reply.handoff)) return null;
   return thought.snapshot.agents.find((agent) => agent.name === reply.handoff) ?? null;
 }
 
-function whoChose(thought: Thought, handover: Handover | null, wellFormed: boolean): { chosenBy: Receipt["chosenBy"]; reason: string } {
-  if (handover !== null) return { chosenBy: "handoff", reason: `${handover.from.agent.displayName} handed the message over` };
+function whoChose(
+  thought: Thought,
+  handover: Handover | null,
+  wellFormed: boolean,
+): { chosenBy: Receipt["chosenBy"]; reason: string } {
+  if (handover !== null)
+    return { chosenBy: "handoff", reason: `${handover.from.agent.displayName} handed the message over` };
   if (thought.routed.agent !== null) return { chosenBy: "routing", reason: thought.routed.reason };
   if (wellFormed) return { chosenBy: "supervisor", reason: "the supervisor chose by specialty" };
   return { chosenBy: "fallback", reason: "the model named no agent, so the default one answers" };
@@ -88,7 +99,8 @@ async function write(
   const request = makeRequest(thought, prompt, candidates, stream, wait);
   try {
     const first = await model.generate(request, signal);
-    if (first.kind === "blocked") return spoken(first, first.sentence, wait.ms, [`the model declined: ${first.reason}`]);
+    if (first.kind === "blocked")
+      return spoken(first, first.sentence, wait.ms, [`the model declined: ${first.reason}`]);
     const reply = parseReply(first.text);
     if (typeof reply !== "string") return { ...spoken(first, reply.text, wait.ms, cutNote(first)), reply };
     if (stream.text() !== "") return spoken(first, stream.text(), wait.ms, [`the reply was cut: ${reply}`]);
@@ -100,7 +112,13 @@ async function write(
   }
 }
 
-function makeRequest(thought: Thought, prompt: Prompt, candidates: readonly Agent[], stream: ReplyStream, wait: { ms: number }): GenerateRequest {
+function makeRequest(
+  thought: Thought,
+  prompt: Prompt,
+  candidates: readonly Agent[],
+  stream: ReplyStream,
+  wait: { ms: number },
+): GenerateRequest {
   const { envelope, recalled, snapshot } = thought;
   const only = candidates.length === 1 ? candidates[0] : undefined;
   const displayNames = new Map(snapshot.agents.map((agent) => [agent.name, agent.displayName]));
@@ -113,7 +131,11 @@ function makeRequest(thought: Thought, prompt: Prompt, candidates: readonly Agen
       defaultAgent: (only ?? snapshot.defaultAgent).name,
       author: envelope.author.name,
       message: envelope.text,
-      conversation: recalled.recent.map((line) => ({ author: line.author, fromAgent: line.agent !== null, text: line.text })),
+      conversation: recalled.recent.map((line) => ({
+        author: line.author,
+        fromAgent: line.agent !== null,
+        text: line.text,
+      })),
       memories: recalled.recollections.filter((memory) => memory.agent === null),
     },
     maxOutputTokens: only?.budget.maxTokensPerTurn ?? only?.model.maxOutputTokens ?? defaultMaxOutputTokens,
@@ -143,10 +165,14 @@ async function repair(
   const prompt = `${request.prompt}\n\nYour last answer could not be read: ${fault}. Write the one JSON object again, complete and nothing else.`;
   const second = await model.generate({ ...request, prompt }, signal);
   const usage = addUsage(first.usage, second.usage);
-  if (second.kind === "blocked") return { ...spoken(second, second.sentence, wait.ms, [`the model declined: ${second.reason}`]), usage };
+  if (second.kind === "blocked")
+    return { ...spoken(second, second.sentence, wait.ms, [`the model declined: ${second.reason}`]), usage };
   const reply = parseReply(second.text);
   if (typeof reply !== "string") return { ...spoken(second, reply.text, wait.ms, ["repaired once"]), usage, reply };
-  const text = readable(second.text) ?? readable(first.text) ?? "I have an answer, but it came out garbled twice. Please ask me again.";
+  const text =
+    readable(second.text) ??
+    readable(first.text) ??
+    "I have an answer, but it came out garbled twice. Please ask me again.";
   return { ...spoken(second, text, wait.ms, [`malformed twice: ${fault}`]), usage };
 }
 

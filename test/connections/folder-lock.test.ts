@@ -1,6 +1,6 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { readdir, writeFile } from "node:fs/promises";
+import { readdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { lockFolder } from "../../src/connections/folder-lock.ts";
@@ -16,7 +16,9 @@ describe("a data folder has one user", () => {
   const holder = async () => {
     const source = `import { lockFolder } from ${JSON.stringify(join(import.meta.dirname, "../../src/connections/folder-lock.ts"))};
       await lockFolder(process.argv[1]); console.log("locked"); setInterval(() => {}, 1000);`;
-    const child = spawn(process.execPath, ["--input-type=module", "-e", source, folder.path], { stdio: ["ignore", "pipe", "inherit"] });
+    const child = spawn(process.execPath, ["--input-type=module", "-e", source, folder.path], {
+      stdio: ["ignore", "pipe", "inherit"],
+    });
     await once(child.stdout, "data");
     return child;
   };
@@ -39,6 +41,7 @@ describe("a data folder has one user", () => {
 
   it("takes over the lock of a dead process whose pid another program has now", async () => {
     await writeFile(join(folder.path, "lock"), `${process.ppid} 1`);
-    await (await lockFolder(folder.path))();
+    await lockFolder(folder.path);
+    expect(await readFile(join(folder.path, "lock"), "utf8")).toMatch(new RegExp(`^${process.pid} `));
   });
 });

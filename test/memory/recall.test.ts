@@ -13,7 +13,10 @@ beforeAll(async () => {
 });
 afterAll(() => database.close());
 
-function ask(words: string, over: Partial<RecallQuery> = {}): Promise<readonly { text: string; score: number; id: string }[]> {
+function ask(
+  words: string,
+  over: Partial<RecallQuery> = {},
+): Promise<readonly { text: string; score: number; id: string }[]> {
   return recall(database, {
     words,
     locale: null,
@@ -88,22 +91,38 @@ describe("recall never crosses a border", () => {
     });
     const vector = { space: "s@2", values: [1, 0], weight: 1, threshold: -1 };
     await fc.assert(
-      fc.asyncProperty(fc.array(place, { minLength: 1, maxLength: 12 }), place, fc.constantFrom("channel", "scope"), async (places, here, within) => {
-        await database.query("delete from memories where scope between 301 and 399");
-        const said = places.map((p, i) => ({ ...settle(p), text: `the secret word number ${i}` }));
-        await remember(database, said.map(({ text, ...at }) => saying(text, at)));
-        await database.query(
-          "insert into memory_vectors select id, scope, 's@2', '[1,0]' from memories where scope between 301 and 399",
-        );
-        const asking = settle(here);
-        const found = await ask("secret word", { scope: scopeOf(asking), channelId: asking.channelId, within, vector, limit: 50 });
-        const allowed = said.filter(
-          (memory) =>
-            scopeOf(memory) === scopeOf(asking) &&
-            (memory.channelId === asking.channelId || (within === "scope" && memory.audience === "public")),
-        );
-        expect(found.map((memory) => memory.text).toSorted()).toEqual(allowed.map((memory) => memory.text).toSorted());
-      }),
+      fc.asyncProperty(
+        fc.array(place, { minLength: 1, maxLength: 12 }),
+        place,
+        fc.constantFrom("channel", "scope"),
+        async (places, here, within) => {
+          await database.query("delete from memories where scope between 301 and 399");
+          const said = places.map((p, i) => ({ ...settle(p), text: `the secret word number ${i}` }));
+          await remember(
+            database,
+            said.map(({ text, ...at }) => saying(text, at)),
+          );
+          await database.query(
+            "insert into memory_vectors select id, scope, 's@2', '[1,0]' from memories where scope between 301 and 399",
+          );
+          const asking = settle(here);
+          const found = await ask("secret word", {
+            scope: scopeOf(asking),
+            channelId: asking.channelId,
+            within,
+            vector,
+            limit: 50,
+          });
+          const allowed = said.filter(
+            (memory) =>
+              scopeOf(memory) === scopeOf(asking) &&
+              (memory.channelId === asking.channelId || (within === "scope" && memory.audience === "public")),
+          );
+          expect(found.map((memory) => memory.text).toSorted()).toEqual(
+            allowed.map((memory) => memory.text).toSorted(),
+          );
+        },
+      ),
       { numRuns: 60 },
     );
   });
@@ -120,9 +139,7 @@ describe("recall never crosses a border", () => {
 describe("the counts behind BM25", () => {
   it("are right after anything was added, repeated and forgotten", async () => {
     const count = async () =>
-      database.query(
-        `select t.term, t.memories::int as n from term_counts t where scope = 4000 order by term`,
-      );
+      database.query(`select t.term, t.memories::int as n from term_counts t where scope = 4000 order by term`);
     const truth = async () =>
       database.query(
         `select term, count(*)::int as n from memories, unnest(term_ids) as term where scope = 4000 group by term order by term`,

@@ -1,0 +1,32 @@
+import { cpus, totalmem } from "node:os";
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+
+/** What a figure was measured on; figures of two machines are not compared. */
+export function machine(): object {
+  const [cpu] = cpus();
+  const lock = JSON.parse(readFileSync(join(import.meta.dirname, "..", "package.json"), "utf8")) as {
+    dependencies: Record<string, string>;
+  };
+  return {
+    cpu: cpu?.model ?? "unknown",
+    cores: cpus().length,
+    memoryGb: Math.round(totalmem() / 1e9),
+    node: process.version,
+    pglite: lock.dependencies["@electric-sql/pglite"],
+    langgraph: lock.dependencies["@langchain/langgraph"],
+    measuredAt: new Date().toISOString(),
+  };
+}
+
+/** The value below which a share of the samples lies, by nearest rank. */
+export function percentile(samples: readonly number[], share: number): number {
+  const sorted = [...samples].sort((a, b) => a - b);
+  const value = sorted[Math.min(sorted.length - 1, Math.ceil(share * sorted.length) - 1)] ?? Number.NaN;
+  return Math.round(value * 100) / 100;
+}
+
+/** The middle and the slow end of some samples, in milliseconds. */
+export function spread(samples: readonly number[]): { p50: number; p99: number; samples: number } {
+  return { p50: percentile(samples, 0.5), p99: percentile(samples, 0.99), samples: samples.length };
+}

@@ -1,0 +1,24 @@
+import { parseArgs } from "node:util";
+import { benchLaptop } from "./laptop.ts";
+import { benchLocomo } from "./locomo.ts";
+
+const usage = `npm run bench -- laptop                 start, overhead, recall and memory of the laptop setup
+npm run bench -- locomo --data FOLDER   evidence recall on LoCoMo's conversation files
+`;
+
+const { values, positionals } = parseArgs({
+  options: { data: { type: "string" }, rounds: { type: "string", default: "5" } },
+  allowPositionals: true,
+});
+
+const [which] = positionals;
+if (which === "laptop") print(await benchLaptop(Number(values.rounds)));
+else if (which === "locomo" && values.data !== undefined) print(await benchLocomo(values.data));
+else {
+  process.stderr.write(usage);
+  process.exitCode = 78;
+}
+
+function print(figures: object): void {
+  process.stdout.write(`${JSON.stringify(figures, null, 2)}\n`);
+}

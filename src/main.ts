@@ -1,0 +1,89 @@
+#!/usr/bin/env node
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { parseArgs } from "node:util";
+import { readConfig, type Config } from "./config.ts";
+import { Misconfigured, type Fault } from "./errors.ts";
+
+const usage = `discord-agent [options]            talk with the agents in this terminal
+discord-agent validate FILE…       only check manifests of agents
+
+  --data DIR      where everything is kept (./data)
+  --agents PATH   a file of Agent manifests, or a folder of them (agents.yaml)
+  --as NAME       who you are (you)
+  --json          piped: one JSON object per answer
+  --version
+  --help
+
+Piped, every line is a message and every answer a line. The environment is described in docs/configuration.md.
+`;
+
+const options = {
+  data: { type: "string", default: "data" },
+  agents: { type: "string", default: "agents.yaml" },
+  as: { type: "string" },
+  json: { type: "boolean", default: false },
+  version: { type: "boolean", default: false },
+  help: { type: "boolean", default: false },
+} as const;
+
+const exitMisconfigured = 78;
+
+async function main(): Promise<void> {
+  const parsed = readArguments();
+  if (parsed === null) return;
+  const { values, positionals } = parsed;
+  if (values.help) return void process.stdout.write(usage);
+  if (values.version) return void process.stdout.write(`${version()}\n`);
+  if (positionals[0] === "validate") return validate(positionals.slice(1));
+  if (positionals.length > 0)
+    return refuse([{ where: "arguments", problem: `"${positionals[0]}" is no command`, remedy: "See --help" }]);
+  const config = configuration();
+  if (config === null) return;
+  const { runTerminal } = await import("./terminal-main.ts");
+  await runTerminal({ config, version: version(), ...values });
+}
+
+function readArguments() {
+  try {
+    return parseArgs({ options, allowPositionals: true });
+  } catch (error) {
+    refuse([{ where: "arguments", problem: (error as Error).message, remedy: "See --help" }]);
+    return null;
+  }
+}
+
+function configuration(): Config | null {
+  try {
+    const config = readConfig(process.env);
+    if (config.discord.token === null && config.environment !== "production") return config;
+    const problem = "this build has no Discord yet, it talks in a terminal only";
+    const where = config.discord.token === null ? "ENVIRONMENT" : "DISCORD_TOKEN";
+    refuse([{ where, problem, remedy: "Unset DISCORD_TOKEN and ENVIRONMENT=production to talk in the terminal" }]);
+  } catch (error) {
+    if (!(error instanceof Misconfigured)) throw error;
+    refuse(error.faults);
+  }
+  return null;
+}
+
+async function validate(paths: readonly string[]): Promise<void> {
+  if (paths.length === 0)
+    return refuse([{ where: "validate", problem: "no file was named", remedy: "discord-agent validate agents.yaml" }]);
+  const { validateFiles } = await import("./settings/agents-file.ts");
+  const { agents, faults } = validateFiles(paths);
+  if (faults.length > 0) return refuse(faults);
+  process.stdout.write(`${agents} ${agents === 1 ? "agent" : "agents"}, no faults\n`);
+}
+
+function refuse(faults: readonly Fault[]): void {
+  for (const { where, problem, remedy } of faults) process.stderr.write(`${where}: ${problem}. ${remedy}\n`);
+  process.exitCode = exitMisconfigured;
+}
+
+function version(): string {
+  const file = readFileSync(join(import.meta.dirname, "..", "package.json"), "utf8");
+  return (JSON.parse(file) as { version: string }).version;
+}
+
+await main();

@@ -1,0 +1,163 @@
+import { answer } from "./answer.ts";
+import type { Config } from "./config.ts";
+import { makeDatabaseComponent } from "./connections/database.ts";
+import type { Envelope, Priority } from "./envelope.ts";
+import { makeDesk } from "./desk.ts";
+import { makeHealthServer } from "./http/server.ts";
+import { makeConsumer } from "./inbox/consumer.ts";
+import { makeInbox } from "./inbox/inbox.ts";
+import type { Component } from "./lifecycle/component.ts";
+import type { LifecycleState } from "./lifecycle/run.ts";
+import type { Logger } from "./log.ts";
+import { makeMemory } from "./memory/memory.ts";
+import { makeInProcessRecentTurns } from "./memory/recent-turns-in-process.ts";
+import { makeEmbedding } from "./memory/vectors.ts";
+import type { Metrics } from "./metrics.ts";
+import { isModelFailure } from "./model/failures.ts";
+import { makeGemini } from "./model/gemini.ts";
+import { makeGovernor } from "./model/governor.ts";
+import type { Model } from "./model/model.ts";
+import { makeOffline } from "./model/offline.ts";
+import { makeBreaker, type Breaker } from "./resilience/policies.ts";
+import { makeInProcessRateLimits } from "./resilience/rate-limits-in-process.ts";
+import { makeTargets } from "./resilience/targets.ts";
+import { watchAgentsFile } from "./settings/file-settings.ts";
+import type { Terminal } from "./terminal/terminal.ts";
+import { makeThink } from "./think/graph.ts";
+
+export interface RoleOptions {
+  readonly config: Config;
+  readonly version: string;
+  readonly dataDir: string;
+  readonly agentsPath: string;
+  readonly terminal: Terminal;
+  readonly lifecycle: LifecycleState;
+  readonly metrics: Metrics;
+  readonly log: Logger;
+}
+
+/**
+ * Everything in one process, with a terminal as its chat. Returns its parts in start order: the health API first, so that it answers during
+ * the start and the stop; the consumer last, so that the first thing a stop does is to finish what is being answered.
+ */
+export function allInOne(options: RoleOptions): readonly Component[] {
+  const { config, metrics, log, terminal } = options;
+  const targets = makeTargets(config.targets, metrics, log);
+  const breakers = makeBreakers(config, metrics);
+  const settings = watchAgentsFile(options.agentsPath, log);
+  const postgres = makeDatabaseComponent({ ...config.postgresql, folder: options.dataDir, metrics, log });
+  const { database } = postgres;
+  const model = makeModel(config, breakers.gemini, metrics, log);
+  const inbox = makeInbox({ database, alone: config.postgresql.url === null, log });
+  const recentTurns = makeInProcessRecentTurns({
+    lines: config.memory.recentLines,
+    maxAgeMs: config.memory.recentHours * 3_600_000,
+    conversations: 1_000,
+    now: () => Date.now(),
+  });
+  const memory = makeMemory({
+    database,
+    recentTurns,
+    model,
+    breaker: breakers.memory,
+    metrics,
+    targets,
+    log,
+    limits: config.memory,
+  });
+  const think = makeThink(model);
+  const rooms = { inbox, settings, memory, think, chat: terminal, metrics, targets, log };
+  const consumer = makeConsumer({
+    inbox,
+    answer: (turn, signal) => answer(turn, rooms, signal),
+    lanes: config.lanes,
+    turnDeadlineMs: config.turnDeadlineMs,
+    pollMs: 1_000,
+    log,
+  });
+  const embedding = makeEmbedding({ database, model, log, patienceMs: 5 * 60_000, everyMs: 5_000 });
+  const components: Component[] = [settings, postgres, inbox, embedding, terminal, consumer];
+  const http = makeHealthServer({
+    host: "127.0.0.1",
+    port: config.healthPort,
+    whenTaken: "next-free",
+    version: options.version,
+    environment: config.environment,
+    components: () => components,
+    lifecycle: options.lifecycle,
+    breakers: () => ({ memory_operations: breakers.memory.report(), gemini_api: breakers.gemini.report() }),
+    targets,
+    configuration: () => publicConfiguration(config),
+    extraStatus: async () => ({
+      settings: { revision: settings.current().revision, refused: settings.refused() },
+      inbox: await inbox.report(),
+      model: { name: model.name, offline: model.offline, vectors: model.embedder.space },
+    }),
+    metrics,
+    log,
+  });
+  metrics.queueDepth.collect = async () => {
+    const report = await inbox.report().catch(() => null);
+    if (report === null) return;
+    metrics.queueDepth.set(report.waiting);
+    metrics.oldestWaitingSeconds.set(report.oldestWaitingSeconds);
+    metrics.buried.set(report.buried);
+  };
+  terminal.connect({
+    hear: (envelope) => inbox.keep(envelope, priorityOf(envelope)),
+    desk: makeDesk({ database, memory, settings, status: (signal) => http.status(signal) }),
+    drained: (signal) => consumer.drained(signal),
+    facts: () => ({
+      agents: settings.current().agents.map((agent) => agent.displayName),
+      model: model.offline ? "offline model; set GEMINI_API_KEY for Gemini" : model.name,
+      dataDir: options.dataDir,
+      version: options.version,
+      httpUrl: http.url(),
+    }),
+  });
+  return [http, ...components];
+}
+
+function makeBreakers(config: Config, metrics: Metrics): { memory: Breaker; gemini: Breaker } {
+  const states = { closed: 0, half_open: 1, open: 2 };
+  const make = (name: string, failureThreshold: number, recoveryMs: number, counts: (error: unknown) => boolean) => {
+    metrics.breakerState.set({ breaker: name }, 0);
+    return makeBreaker({
+      name,
+      failureThreshold,
+      recoveryMs,
+      counts,
+      onChange: (state) => metrics.breakerState.set({ breaker: name }, states[state]),
+    });
+  };
+  return {
+    memory: make("memory_operations", config.breaker.failureThreshold, config.breaker.recoveryMs, () => true),
+    gemini: make("gemini_api", 3, 30_000, isModelFailure),
+  };
+}
+
+function makeModel(config: Config, breaker: Breaker, metrics: Metrics, log: Logger): Model {
+  const { gemini } = config;
+  const model = gemini.apiKey === null ? makeOffline() : makeGemini({ ...gemini, apiKey: gemini.apiKey });
+  const limits = makeInProcessRateLimits(
+    () => gemini,
+    () => Date.now(),
+  );
+  return makeGovernor({ model, limits, breaker, metrics, log });
+}
+
+function priorityOf(envelope: Envelope): Priority {
+  return envelope.addressed ? "mention" : "ambient";
+}
+
+/** What `/status` may show of the configuration: nothing that came as a secret, nor an address that may hold one. */
+function publicConfiguration({ discord, gemini, postgresql, redis, ...rest }: Config): Record<string, unknown> {
+  const { apiKey, baseUrl: _, ...shown } = gemini;
+  return {
+    ...rest,
+    discord: { configured: discord.token !== null },
+    gemini: { ...shown, configured: apiKey !== null },
+    postgresql: { ...postgresql, url: postgresql.url === null ? "embedded" : "configured" },
+    redis: { ...redis, url: redis.url === null ? null : "configured" },
+  };
+}

@@ -86,7 +86,12 @@ async function scoreConversation(database: Database, scope: string, conversation
   return scores;
 }
 
-async function scoreQuestion(database: Database, scope: string, question: Question, evidence: readonly string[]): Promise<Score> {
+async function scoreQuestion(
+  database: Database,
+  scope: string,
+  question: Question,
+  evidence: readonly string[],
+): Promise<Score> {
   const started = performance.now();
   const found = await recall(database, {
     words: question.question,

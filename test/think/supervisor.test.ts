@@ -1,0 +1,151 @@
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
+import type { Progress } from "../../src/chat/chat.ts";
+import { makeGemini } from "../../src/model/gemini.ts";
+import { makeThink, type Think } from "../../src/think/graph.ts";
+import { stepDown } from "../../src/think/ladder.ts";
+import { startGeminiSimulator } from "../simulators/gemini/simulator.ts";
+import { recollection, thoughtOf } from "./thoughts.ts";
+
+const signal = new AbortController().signal;
+
+describe("thinking, with Gemini on the simulator", () => {
+  let simulator: Awaited<ReturnType<typeof startGeminiSimulator>>;
+  let think: Think;
+  beforeAll(async () => {
+    simulator = await startGeminiSimulator({});
+    const options = {
+      model: "gemini-3.5-flash-lite",
+      embeddingModel: "gemini-embedding-001",
+      embeddingDimensions: 768,
+    };
+    think = makeThink(makeGemini({ apiKey: "x", baseUrl: simulator.url, silenceMs: 500, ...options }));
+  });
+  afterAll(() => simulator.stop());
+  beforeEach(() => {
+    simulator.clear();
+    simulator.requests.length = 0;
+  });
+
+  it("chooses the agent and writes the reply in one call", async () => {
+    simulator.script({ reply: { agent: "bob", reply: "It is called Miso." } });
+    const thinking = await think(thoughtOf(), signal);
+    expect(thinking).toMatchObject({
+      text: "It is called Miso.",
+      agent: { name: "bob" },
+      chosenBy: "supervisor",
+      notes: [],
+    });
+    expect(thinking.tokens.inputTokens).toBeGreaterThan(0);
+    expect(simulator.requests).toHaveLength(1);
+  });
+
+  it("streams the text of the reply, and only that, as it is written", async () => {
+    const shown: Progress[] = [];
+    simulator.script({ reply: { agent: "bob", reply: 'It is called "Miso" 🐈.' } });
+    await think(thoughtOf({ show: (progress) => shown.push(progress) }), signal);
+    expect(shown.length).toBeGreaterThan(1);
+    expect(shown.every((progress) => progress.kind === "text" && progress.agent === "BOB")).toBe(true);
+    expect(shown.map((progress) => (progress.kind === "text" ? progress.delta : "")).join("")).toBe(
+      'It is called "Miso" 🐈.',
+    );
+  });
+
+  it("asks once more when the reply is malformed", async () => {
+    simulator.script({ reply: '{"agent": "bob", "re' }, { reply: { agent: "bob", reply: "Miso" } });
+    expect(await think(thoughtOf(), signal)).toMatchObject({ text: "Miso", notes: ["repaired once"] });
+    expect(simulator.requests).toHaveLength(2);
+  });
+
+  it("lets the default agent speak the plain text when it is malformed twice", async () => {
+    simulator.script({ reply: "Miso, I think." }, { reply: "It is Miso." });
+    expect(await think(thoughtOf(), signal)).toMatchObject({
+      text: "It is Miso.",
+      agent: { name: "ada" },
+      chosenBy: "fallback",
+    });
+    expect(simulator.requests).toHaveLength(2);
+  });
+
+  it("hands over at most once, and to nobody the agent may not hand over to", async () => {
+    simulator.script(
+      { reply: { agent: "ada", handoff: "bob", reply: "Bob knows." } },
+      { reply: { agent: "bob", handoff: "ada", reply: "Miso" } },
+    );
+    expect(await think(thoughtOf(), signal)).toMatchObject({
+      text: "Miso",
+      agent: { name: "bob" },
+      chosenBy: "handoff",
+    });
+    simulator.script({ reply: { agent: "bob", handoff: "ada", reply: "I answer this myself." } });
+    expect(await think(thoughtOf(), signal)).toMatchObject({ agent: { name: "bob" }, chosenBy: "supervisor" });
+    expect(simulator.requests).toHaveLength(3);
+  });
+
+  it("tells the person in plain words that the model declined", async () => {
+    simulator.script({ finishReason: "SAFETY" });
+    const thinking = await think(thoughtOf(), signal);
+    expect(thinking.text).toMatch(/[.!]$/);
+    expect(thinking.notes.join()).toMatch(/SAFETY/i);
+  });
+
+  it("keeps what was shown when the stream breaks off, and says that it broke off", async () => {
+    simulator.script({ fault: "cut", reply: { agent: "bob", reply: "The first half of a long answer about cats" } });
+    const thinking = await think(thoughtOf(), signal);
+    expect(thinking.text).toMatch(/^The firs.*…\n\n\(My model broke off here/);
+    expect(simulator.requests).toHaveLength(1);
+  });
+});
+
+describe("the ladder", () => {
+  const broken = async (behaviour: Parameters<Awaited<ReturnType<typeof startGeminiSimulator>>["script"]>[0]) => {
+    const simulator = await startGeminiSimulator({});
+    simulator.script(behaviour);
+    const options = {
+      model: "gemini-3.5-flash-lite",
+      embeddingModel: "gemini-embedding-001",
+      embeddingDimensions: 768,
+    };
+    const think = makeThink(makeGemini({ apiKey: "x", baseUrl: simulator.url, silenceMs: 500, ...options }));
+    const error = await think(thoughtOf(), signal).catch((thrown: unknown) => thrown);
+    await simulator.stop();
+    return error;
+  };
+  const remembering = { recalled: { recent: [], recollections: [recollection("My cat is called Miso.")], notes: [] } };
+
+  it("keeps a message whose model fails, twice, and then answers from memory and says so", async () => {
+    const error = await broken({ fault: "503", times: null });
+    const thought = thoughtOf(remembering);
+    expect(stepDown(error, thought, 1)).toMatchObject({
+      kind: "defer",
+      sentence: expect.stringMatching(/kept.*about \d+ s/),
+    });
+    expect(stepDown(error, thought, 2)).toMatchObject({ kind: "defer" });
+    const rung = stepDown(error, thought, 3);
+    expect(rung).toMatchObject({ kind: "memory", thinking: { model: "memory", chosenBy: "fallback" } });
+    expect(rung.kind === "memory" && rung.thinking.text).toMatch(/only what I remember.*Miso/s);
+  });
+
+  it("apologises with a reference when memory has nothing either", async () => {
+    const rung = stepDown(await broken({ fault: "503", times: null }), thoughtOf(), 3);
+    expect(rung).toMatchObject({ kind: "apologise", sentence: expect.stringMatching(/reference \w{5,}/) });
+  });
+
+  it("keeps its promise for as long as a quota lasts, with the time it lasts", async () => {
+    const error = await broken({ fault: "429-day", times: null });
+    expect(stepDown(error, thoughtOf(), 50)).toMatchObject({
+      kind: "defer",
+      sentence: expect.stringMatching(/about \d+ (?:min|h)/),
+    });
+  });
+
+  it("does not promise what cannot come: a wrong key is an apology at once", async () => {
+    expect(stepDown(await broken({ fault: "400-key", times: null }), thoughtOf(), 1)).toMatchObject({
+      kind: "apologise",
+    });
+  });
+
+  it("treats what nobody foresaw as a bug, and never repeats its words to a person", () => {
+    const rung = stepDown(new Error("secret stack"), thoughtOf(), 3);
+    expect(rung).toMatchObject({ kind: "apologise", sentence: expect.not.stringContaining("secret") });
+  });
+});

@@ -1,9 +1,13 @@
 #!/usr/bin/env node
-import { readFileSync } from "node:fs";
+import { appendFileSync, mkdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { readConfig, type Config } from "./config.ts";
 import { Misconfigured, type Fault } from "./errors.ts";
+import type { Component } from "./lifecycle/component.ts";
+import type { Run } from "./lifecycle/run.ts";
+import { makeLogger, type DestinationStream } from "./log.ts";
+import { makeTerminal } from "./chat/terminal.ts";
 
 const usage = `discord-agent [options]            talk with the agents in this terminal
 discord-agent validate FILE…       only check manifests of agents
@@ -27,6 +31,8 @@ const options = {
   help: { type: "boolean", default: false },
 } as const;
 
+type Flags = { data: string; agents: string; as?: string; json: boolean };
+
 const exitMisconfigured = 78;
 
 async function main(): Promise<void> {
@@ -40,8 +46,55 @@ async function main(): Promise<void> {
     return refuse([{ where: "arguments", problem: `"${positionals[0]}" is no command`, remedy: "See --help" }]);
   const config = configuration();
   if (config === null) return;
-  const { runTerminal } = await import("./terminal-main.ts");
-  await runTerminal({ config, version: version(), ...values });
+  await converse(config, values);
+}
+
+/** Draws the prompt first and loads everything else behind it. */
+async function converse(config: Config, flags: Flags): Promise<void> {
+  const interactive = process.stdin.isTTY && process.stdout.isTTY;
+  const log = makeLogger(config.logLevel, interactive ? logBehind(flags.data) : process.stderr);
+  const run = Promise.withResolvers<Run>();
+  const terminal = makeTerminal({
+    input: process.stdin,
+    output: process.stdout,
+    env: process.env,
+    json: flags.json,
+    maxMessageChars: config.maxMessageChars,
+    ...(flags.as === undefined ? {} : { author: flags.as }),
+    log,
+    now: () => new Date(),
+    onDone: () => void run.promise.then((it) => it.requestStop()),
+    onInterrupt: () => void run.promise.then((it) => it.interrupt("SIGINT")),
+  });
+  terminal.open();
+  const [{ allInOne }, { runComponents }, { makeMetrics }] = await Promise.all([
+    import("./roles.ts"),
+    import("./lifecycle/run.ts"),
+    import("./metrics.ts"),
+  ]);
+  let live: Run | null = null;
+  const lifecycle = {
+    isReady: () => live?.isReady() ?? false,
+    hasStarted: (component: Component) => live?.hasStarted(component) ?? false,
+    failedForGood: () => live?.failedForGood() ?? null,
+  };
+  const role = { config, version: version(), dataDir: flags.data, agentsPath: flags.agents, terminal, lifecycle, log };
+  live = runComponents({
+    components: allInOne({ ...role, metrics: makeMetrics() }),
+    drainDeadlineMs: config.drainDeadlineMs,
+    log,
+    signals: process,
+    exit: (code) => process.exit(code),
+    complain: (sentence) => process.stderr.write(`${sentence}\n`),
+  });
+  run.resolve(live);
+}
+
+/** A log on the screen would tear up the conversation; it stands beside the data instead. */
+function logBehind(folder: string): DestinationStream {
+  mkdirSync(folder, { recursive: true });
+  const path = join(folder, "discord-agent.log");
+  return { write: (line) => appendFileSync(path, line) };
 }
 
 function readArguments() {

@@ -14,25 +14,75 @@ export function makeMetrics() {
   const gauge = <L extends string>(name: string, help: string, labelNames: readonly L[]) =>
     new Gauge({ name: `discord_agent_${name}`, help, labelNames: [...labelNames], registers });
   const histogram = <L extends string>(name: string, help: string, labelNames: readonly L[]) =>
-    new Histogram({ name: `discord_agent_${name}`, help, labelNames: [...labelNames], buckets: secondsBuckets, registers });
+    new Histogram({
+      name: `discord_agent_${name}`,
+      help,
+      labelNames: [...labelNames],
+      buckets: secondsBuckets,
+      registers,
+    });
   return {
     registry,
-    memoryOperations: counter("memory_operations_total", "Memory operations by type and outcome", ["operation_type", "status"]),
-    memoryOperationSeconds: histogram("memory_operation_duration_seconds", "Duration of memory operations", ["operation_type"]),
-    messages: counter("messages_total", "Messages by what became of them and the agent that took them", ["message_type", "agent"]),
-    responseSeconds: histogram("response_time_seconds", "From hearing a message to having spoken its answer", ["agent"]),
+    memoryOperations: counter("memory_operations_total", "Memory operations by type and outcome", [
+      "operation_type",
+      "status",
+    ]),
+    memoryOperationSeconds: histogram("memory_operation_duration_seconds", "Duration of memory operations", [
+      "operation_type",
+    ]),
+    messages: counter("messages_total", "Messages by what became of them and the agent that took them", [
+      "message_type",
+      "agent",
+    ]),
+    responseSeconds: histogram("response_time_seconds", "From hearing a message to having spoken its answer", [
+      "agent",
+    ]),
     geminiCalls: counter("gemini_api_calls_total", "Calls that went out to the model's API", ["operation", "status"]),
     geminiSeconds: histogram("gemini_api_duration_seconds", "Duration of calls to the model's API", ["operation"]),
     tokens: counter("tokens_total", "Tokens used, as the provider counts them", ["direction"]),
     activeConnections: gauge("active_connections", "Open connections by kind", ["connection_type"]),
     systemErrors: counter("system_errors_total", "Errors by code and component", ["error_type", "component"]),
     breakerState: gauge("circuit_breaker_state", "0 closed, 1 half open, 2 open", ["breaker"]),
-    thresholdBreached: gauge("threshold_breached", "1 while the p95 of the last minutes is over its target", ["threshold"]),
-    queueDepth: gauge("inbox_waiting_messages", "Messages kept and not answered yet", []),
-    oldestWaitingSeconds: gauge("inbox_oldest_waiting_seconds", "Age of the oldest message that waits for its answer", []),
-    buried: gauge("inbox_buried_messages", "Messages given up for good", []),
+    thresholdBreached: gauge("threshold_breached", "1 while the p95 of the last minutes is over its target", [
+      "threshold",
+    ]),
+    ...inboxGauges(registry),
     quotaWaitSeconds: histogram("quota_wait_seconds", "Time calls waited for the model's quota", ["priority"]),
     eventLoopLagSeconds: gauge("event_loop_lag_seconds", "p99 delay of the event loop since the last scrape", []),
     memoryBytes: gauge("process_memory_bytes", "Memory of the process by kind", ["kind"]),
+  };
+}
+
+/** How full the inbox is, in the words of its report. */
+interface Fill {
+  readonly waiting: number;
+  readonly oldestWaitingSeconds: number;
+  readonly buried: number;
+}
+
+/** Gauges of the inbox, read from it when they are scraped; `watchInbox` says how. They keep their last value when it cannot be read. */
+function inboxGauges(registry: Registry) {
+  let read: () => Promise<Fill | null> = async () => null;
+  const gauge = (name: string, help: string, pick: (fill: Fill) => number) =>
+    new Gauge({
+      name: `discord_agent_inbox_${name}`,
+      help,
+      registers: [registry],
+      async collect() {
+        const fill = await read();
+        if (fill !== null) this.set(pick(fill));
+      },
+    });
+  gauge("waiting_messages", "Messages kept and not answered yet", (fill) => fill.waiting);
+  gauge(
+    "oldest_waiting_seconds",
+    "Age of the oldest message that waits for its answer",
+    (fill) => fill.oldestWaitingSeconds,
+  );
+  gauge("buried_messages", "Messages given up for good", (fill) => fill.buried);
+  return {
+    watchInbox: (report: () => Promise<Fill>) => {
+      read = () => report().catch(() => null);
+    },
   };
 }

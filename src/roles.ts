@@ -3,11 +3,11 @@ import type { Config } from "./config.ts";
 import { makeDatabaseComponent } from "./connections/database.ts";
 import type { Envelope, Priority } from "./envelope.ts";
 import { makeDesk } from "./desk.ts";
-import { makeHealthServer } from "./http/server.ts";
+import { makeHealthServer } from "./http/health-server.ts";
 import { makeConsumer } from "./inbox/consumer.ts";
 import { makeInbox } from "./inbox/inbox.ts";
 import type { Component } from "./lifecycle/component.ts";
-import type { LifecycleState } from "./lifecycle/run.ts";
+import type { Run } from "./lifecycle/run.ts";
 import type { Logger } from "./log.ts";
 import { makeMemory } from "./memory/memory.ts";
 import { makeInProcessRecentTurns } from "./memory/recent-turns-in-process.ts";
@@ -22,7 +22,7 @@ import { makeBreaker, type Breaker } from "./resilience/policies.ts";
 import { makeInProcessRateLimits } from "./resilience/rate-limits-in-process.ts";
 import { makeTargets } from "./resilience/targets.ts";
 import { watchAgentsFile } from "./settings/file-settings.ts";
-import type { Terminal } from "./terminal/terminal.ts";
+import type { Terminal } from "./chat/terminal.ts";
 import { makeThink } from "./think/graph.ts";
 
 export interface RoleOptions {
@@ -31,7 +31,8 @@ export interface RoleOptions {
   readonly dataDir: string;
   readonly agentsPath: string;
   readonly terminal: Terminal;
-  readonly lifecycle: LifecycleState;
+  /** The life of the process, as the health API reads it. */
+  readonly lifecycle: Pick<Run, "isReady" | "hasStarted" | "failedForGood">;
   readonly metrics: Metrics;
   readonly log: Logger;
 }
@@ -96,24 +97,23 @@ export function allInOne(options: RoleOptions): readonly Component[] {
     metrics,
     log,
   });
-  metrics.queueDepth.collect = async () => {
-    const report = await inbox.report().catch(() => null);
-    if (report === null) return;
-    metrics.queueDepth.set(report.waiting);
-    metrics.oldestWaitingSeconds.set(report.oldestWaitingSeconds);
-    metrics.buried.set(report.buried);
-  };
+  metrics.watchInbox(() => inbox.report());
   terminal.connect({
     hear: (envelope) => inbox.keep(envelope, priorityOf(envelope)),
     desk: makeDesk({ database, memory, settings, status: (signal) => http.status(signal) }),
     drained: (signal) => consumer.drained(signal),
-    facts: () => ({
-      agents: settings.current().agents.map((agent) => agent.displayName),
+    facts: {
+      // Read when the terminal has started, and by then so have the parts it tells of.
+      get agents() {
+        return settings.current().agents.map((agent) => agent.displayName);
+      },
+      get httpUrl() {
+        return http.url();
+      },
       model: model.offline ? "offline model; set GEMINI_API_KEY for Gemini" : model.name,
       dataDir: options.dataDir,
       version: options.version,
-      httpUrl: http.url(),
-    }),
+    },
   });
   return [http, ...components];
 }
@@ -143,7 +143,7 @@ function makeModel(config: Config, breaker: Breaker, metrics: Metrics, log: Logg
     () => gemini,
     () => Date.now(),
   );
-  return makeGovernor({ model, limits, breaker, metrics, log });
+  return makeGovernor({ model, limits, breaker, metrics, log, patienceMs: config.turnDeadlineMs - 20_000 });
 }
 
 function priorityOf(envelope: Envelope): Priority {

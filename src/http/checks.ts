@@ -4,7 +4,7 @@ const timeoutMs = 500;
 const cacheMs = 1_000;
 
 /** One component as `/health` shows it. */
-export interface ComponentHealth {
+interface ComponentHealth {
   readonly status: Check["status"];
   readonly response_time_ms: number;
   /** ISO 8601. */

@@ -1,11 +1,10 @@
-import type { Config } from "../config.ts";
 import type { Logger } from "../log.ts";
 import type { Metrics } from "../metrics.ts";
 
-export type TargetName = "hot_memory_ms" | "cold_memory_ms" | "embedding_ms" | "error_rate";
+type TargetName = "hot_memory_ms" | "cold_memory_ms" | "embedding_ms" | "error_rate";
 
 /** One target as `/status` shows it. */
-export interface TargetReport {
+interface TargetReport {
   readonly target: number;
   /** p95 in milliseconds, or the share of failed turns, of the last five minutes; null while nothing was measured. */
   readonly measured: number | null;
@@ -38,7 +37,7 @@ interface Watched {
 
 /** Watches the targets of the configuration. `now` is in milliseconds and never goes back. */
 export function makeTargets(
-  targets: Config["targets"],
+  targets: { hotMemoryMs: number; coldMemoryMs: number; embeddingMs: number; errorRate: number },
   metrics: Metrics,
   log: Logger,
   now: () => number = () => performance.now(),

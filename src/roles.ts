@@ -3,14 +3,15 @@ import type { Config } from "./config.ts";
 import { makeDatabaseComponent } from "./connections/database.ts";
 import type { Envelope, Priority } from "./envelope.ts";
 import { makeDesk } from "./desk.ts";
-import { makeHealthServer } from "./http/health-server.ts";
+import { makeHealthServer, type HealthServer } from "./http/health-server.ts";
 import { makeConsumer } from "./inbox/consumer.ts";
-import { makeInbox } from "./inbox/inbox.ts";
+import { makeInbox, type Inbox } from "./inbox/inbox.ts";
 import type { Component } from "./lifecycle/component.ts";
 import type { Run } from "./lifecycle/run.ts";
 import type { Logger } from "./log.ts";
 import { makeMemory } from "./memory/memory.ts";
 import { makeInProcessRecentTurns } from "./memory/recent-turns-in-process.ts";
+import type { RecentTurns } from "./memory/recent-turns.ts";
 import { makeEmbedding } from "./memory/vectors.ts";
 import type { Metrics } from "./metrics.ts";
 import { isModelFailure } from "./model/failures.ts";
@@ -20,9 +21,10 @@ import type { Model } from "./model/model.ts";
 import { makeOffline } from "./model/offline.ts";
 import { makeBreaker, type Breaker } from "./resilience/policies.ts";
 import { makeInProcessRateLimits } from "./resilience/rate-limits-in-process.ts";
-import { makeTargets } from "./resilience/targets.ts";
+import { makeTargets, type Targets } from "./resilience/targets.ts";
 import { watchAgentsFile } from "./settings/file-settings.ts";
-import type { Terminal } from "./chat/terminal.ts";
+import type { Settings } from "./settings/settings.ts";
+import type { Backing, Terminal } from "./chat/terminal.ts";
 import { makeThink } from "./think/graph.ts";
 
 export interface RoleOptions {
@@ -50,24 +52,10 @@ export function allInOne(options: RoleOptions): readonly Component[] {
   const { database } = postgres;
   const model = makeModel(config, breakers.gemini, metrics, log);
   const inbox = makeInbox({ database, alone: config.postgresql.url === null, log });
-  const recentTurns = makeInProcessRecentTurns({
-    lines: config.memory.recentLines,
-    maxAgeMs: config.memory.recentHours * 3_600_000,
-    conversations: 1_000,
-    now: () => Date.now(),
-  });
-  const memory = makeMemory({
-    database,
-    recentTurns,
-    model,
-    breaker: breakers.memory,
-    metrics,
-    targets,
-    log,
-    limits: config.memory,
-  });
-  const think = makeThink(model);
-  const rooms = { inbox, settings, memory, think, chat: terminal, metrics, targets, log };
+  const recentTurns = makeRecentTurns(config);
+  const limits = config.memory;
+  const memory = makeMemory({ database, recentTurns, model, breaker: breakers.memory, metrics, targets, log, limits });
+  const rooms = { inbox, settings, memory, think: makeThink(model), chat: terminal, metrics, targets, log };
   const consumer = makeConsumer({
     inbox,
     answer: (turn, signal) => answer(turn, rooms, signal),
@@ -77,15 +65,65 @@ export function allInOne(options: RoleOptions): readonly Component[] {
     log,
   });
   const embedding = makeEmbedding({ database, model, log, patienceMs: 5 * 60_000, everyMs: 5_000 });
-  const components: Component[] = [settings, postgres, inbox, embedding, terminal, consumer];
-  const http = makeHealthServer({
+  const http = makeHttp(options, { breakers, targets, settings, inbox, model, components: () => components });
+  metrics.watchInbox(() => inbox.report());
+  const introduction = introduce(options, {
+    hear: (envelope) => inbox.keep(envelope, priorityOf(envelope)),
+    desk: makeDesk({ database, memory, settings, status: (signal) => http.status(signal) }),
+    drained: (signal) => consumer.drained(signal),
+    facts: () => ({
+      agents: settings.current().agents.map((agent) => agent.displayName),
+      model: model.offline ? "offline model; set GEMINI_API_KEY for Gemini" : model.name,
+      dataDir: options.dataDir,
+      version: options.version,
+      httpUrl: http.url(),
+    }),
+  });
+  const components: readonly Component[] = [
+    http,
+    settings,
+    introduction,
+    postgres,
+    inbox,
+    embedding,
+    terminal,
+    consumer,
+  ];
+  return components;
+}
+
+/** Gives the terminal the rest of the program as soon as it can say who is there; the database may still be opening then. */
+function introduce(
+  { terminal }: RoleOptions,
+  { facts, ...backing }: Omit<Backing, "facts"> & { facts: () => Backing["facts"] },
+): Component {
+  return {
+    name: "introduction",
+    start: async () => terminal.connect({ ...backing, facts: facts() }),
+    stop: async () => {},
+  };
+}
+
+function makeHttp(
+  { config, version, lifecycle, metrics, log }: RoleOptions,
+  parts: {
+    breakers: { memory: Breaker; gemini: Breaker };
+    targets: Targets;
+    settings: Settings;
+    inbox: Inbox;
+    model: Model;
+    components: () => readonly Component[];
+  },
+): HealthServer {
+  const { breakers, targets, settings, inbox, model } = parts;
+  return makeHealthServer({
     host: "127.0.0.1",
     port: config.healthPort,
     whenTaken: "next-free",
-    version: options.version,
+    version,
     environment: config.environment,
-    components: () => components,
-    lifecycle: options.lifecycle,
+    components: parts.components,
+    lifecycle,
     breakers: () => ({ memory_operations: breakers.memory.report(), gemini_api: breakers.gemini.report() }),
     targets,
     configuration: () => publicConfiguration(config),
@@ -97,25 +135,15 @@ export function allInOne(options: RoleOptions): readonly Component[] {
     metrics,
     log,
   });
-  metrics.watchInbox(() => inbox.report());
-  terminal.connect({
-    hear: (envelope) => inbox.keep(envelope, priorityOf(envelope)),
-    desk: makeDesk({ database, memory, settings, status: (signal) => http.status(signal) }),
-    drained: (signal) => consumer.drained(signal),
-    facts: {
-      // Read when the terminal has started, and by then so have the parts it tells of.
-      get agents() {
-        return settings.current().agents.map((agent) => agent.displayName);
-      },
-      get httpUrl() {
-        return http.url();
-      },
-      model: model.offline ? "offline model; set GEMINI_API_KEY for Gemini" : model.name,
-      dataDir: options.dataDir,
-      version: options.version,
-    },
+}
+
+function makeRecentTurns({ memory }: Config): RecentTurns {
+  return makeInProcessRecentTurns({
+    lines: memory.recentLines,
+    maxAgeMs: memory.recentHours * 3_600_000,
+    conversations: 1_000,
+    now: () => Date.now(),
   });
-  return [http, ...components];
 }
 
 function makeBreakers(config: Config, metrics: Metrics): { memory: Breaker; gemini: Breaker } {

@@ -31,7 +31,8 @@ create table turns (
   agent text,
   model text,
   prompt_revision text,
-  receipt jsonb,
+  -- json and not jsonb: the stages of a receipt keep their order.
+  receipt json,
   error text,
   error_reference text,
   finished_at timestamptz

@@ -1,5 +1,5 @@
 import { answer } from "./answer.ts";
-import type { Config } from "./config.ts";
+import { showConfig, type Config } from "./config.ts";
 import { makeDatabaseComponent } from "./connections/database.ts";
 import type { Envelope, Priority } from "./envelope.ts";
 import { makeDesk } from "./desk.ts";
@@ -126,7 +126,7 @@ function makeHttp(
     lifecycle,
     breakers: () => ({ memory_operations: breakers.memory.report(), gemini_api: breakers.gemini.report() }),
     targets,
-    configuration: () => publicConfiguration(config),
+    configuration: () => showConfig(config),
     extraStatus: async () => ({
       settings: { revision: settings.current().revision, refused: settings.refused() },
       inbox: await inbox.report(),
@@ -176,16 +176,4 @@ function makeModel(config: Config, breaker: Breaker, metrics: Metrics, log: Logg
 
 function priorityOf(envelope: Envelope): Priority {
   return envelope.addressed ? "mention" : "ambient";
-}
-
-/** What `/status` may show of the configuration: nothing that came as a secret, nor an address that may hold one. */
-function publicConfiguration({ discord, gemini, postgresql, redis, ...rest }: Config): Record<string, unknown> {
-  const { apiKey, baseUrl: _, ...shown } = gemini;
-  return {
-    ...rest,
-    discord: { configured: discord.token !== null },
-    gemini: { ...shown, configured: apiKey !== null },
-    postgresql: { ...postgresql, url: postgresql.url === null ? "embedded" : "configured" },
-    redis: { ...redis, url: redis.url === null ? null : "configured" },
-  };
 }

@@ -1,4 +1,4 @@
-import { mkdir, rename, rm, stat } from "node:fs/promises";
+import { mkdir, readdir, rename, rm, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { PgBoss } from "pg-boss";
 import { migrate, schemaHash } from "./migrate.ts";
@@ -37,6 +37,9 @@ export async function buildTemplate(): Promise<void> {
   await boss.start();
   await boss.stop({ graceful: false, close: false });
   await database.close();
+  // Templates of older schemas are of no more use.
+  const stale = (await readdir(cache)).filter((name) => name.startsWith("postgres-") && join(cache, name) !== path);
+  await Promise.all(stale.map((name) => rm(join(cache, name), { recursive: true, force: true })));
   // Another install may have been quicker; its template is as good as ours.
   await rename(join(unfinished, "postgres"), path).catch(() => {});
   await rm(unfinished, { recursive: true, force: true });

@@ -19,8 +19,9 @@ export function makeQueryVectors(options: {
   const { database, model, targets } = options;
   const { space, kind } = model.embedder;
   const cache = new Map<string, readonly number[]>();
-  // A hash of words and letters says nothing about meaning: it breaks ties that BM25 leaves, and its similarities are too low for a threshold made for meaning.
-  const weight = kind === "semantic" ? 1 : 0.1;
+  // A hash of words and letters says nothing about meaning. Fused with BM25 at a tenth of its weight it cost 2.5 points of
+  // recall@5 on LoCoMo, so it only adds what full text did not find at all, behind everything that it did.
+  const weight = kind === "semantic" ? 1 : 0.001;
   const threshold = kind === "semantic" ? options.limits.similarityThreshold : 0.2;
 
   const embed = async (text: string, signal: AbortSignal) => {

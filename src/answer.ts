@@ -107,6 +107,7 @@ async function giveUp(
   const { envelope } = turn;
   const reference = referenceOf(envelope.messageId);
   rooms.targets.outcome(false);
+  rooms.metrics.systemErrors.inc({ error_type: rung.reason.split(":")[0] ?? "bug", component: "model" });
   rooms.log.warn(
     { messageId: envelope.messageId, attempts: turn.attempts, reference, reason: rung.reason },
     rung.kind === "defer" ? "deferred" : "buried",
@@ -118,7 +119,6 @@ async function giveUp(
     return;
   }
   rooms.metrics.messages.inc({ message_type: "buried", agent: "none" });
-  rooms.metrics.systemErrors.inc({ error_type: rung.reason.split(":")[0] ?? "bug", component: "model" });
   const { defaultAgent } = rooms.settings.current();
   await rooms.chat.speak(
     { envelope, agent: defaultAgent, text: rung.sentence, redelivered: turn.maybeSpoken, receipt: null },

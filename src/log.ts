@@ -1,6 +1,7 @@
 import { pino, type DestinationStream, type Logger as PinoLogger } from "pino";
 
 export type Logger = PinoLogger;
+export type { DestinationStream };
 export type LogLevel = "trace" | "debug" | "info" | "warn" | "error" | "fatal" | "silent";
 
 /** Field names that never reach a log, wherever they stand. Message text has no field of its own, and so no entry here. */

@@ -9,6 +9,7 @@ import { makeInbox, type Inbox } from "./inbox/inbox.ts";
 import type { Component } from "./lifecycle/component.ts";
 import type { Run } from "./lifecycle/run.ts";
 import type { Logger } from "./log.ts";
+import { makeRetention } from "./memory/forget.ts";
 import { makeMemory } from "./memory/memory.ts";
 import { makeInProcessRecentTurns } from "./memory/recent-turns-in-process.ts";
 import type { RecentTurns } from "./memory/recent-turns.ts";
@@ -65,6 +66,7 @@ export function allInOne(options: RoleOptions): readonly Component[] {
     log,
   });
   const embedding = makeEmbedding({ database, model, log, patienceMs: 5 * 60_000, everyMs: 5_000 });
+  const retention = makeRetention({ database, days: config.memory.retentionDays, log });
   const http = makeHttp(options, { breakers, targets, settings, inbox, model, components: () => components });
   metrics.watchInbox(() => inbox.report());
   const introduction = introduce(options, {
@@ -85,6 +87,7 @@ export function allInOne(options: RoleOptions): readonly Component[] {
     introduction,
     postgres,
     inbox,
+    retention,
     embedding,
     terminal,
     consumer,

@@ -5,7 +5,7 @@ import type { Inbox } from "./inbox.ts";
 import type { Turn } from "./turns.ts";
 
 /** Answers one turn to its end; a rejection puts it back, to be taken up again by this or another process. */
-export type AnswerTurn = (turn: Turn, signal: AbortSignal) => Promise<void>;
+type AnswerTurn = (turn: Turn, signal: AbortSignal) => Promise<void>;
 
 interface ConsumerOptions {
   readonly inbox: Inbox;

@@ -19,7 +19,7 @@ const queue = "inbox";
 const priorities: Readonly<Record<Priority, number>> = { mention: 30, reply: 20, ambient: 10, background: 0 };
 
 /** How full the inbox is. */
-export interface InboxReport {
+interface InboxReport {
   readonly waiting: number;
   readonly oldestWaitingSeconds: number;
   readonly buried: number;
@@ -71,6 +71,7 @@ export function makeInbox(options: { database: Database; alone: boolean; log: Lo
       // Fills the library's cache of queues, which it would otherwise read around a transaction that holds the only connection.
       await boss.touch(queue, [jobId("0")]);
       if (options.alone) await reclaim(database, boss);
+      if (options.alone) await boss.deleteStoredJobs(queue);
     },
     stop: async () => {
       await boss

@@ -2,6 +2,8 @@ import type { ForgetTarget, Place } from "../chat/desk.ts";
 import type { RecalledMemory } from "../chat/chat.ts";
 import type { Database, Sql } from "../connections/postgres.ts";
 import { scopeOf } from "../envelope.ts";
+import type { Component } from "../lifecycle/component.ts";
+import type { Logger } from "../log.ts";
 import { recall } from "./recall.ts";
 
 interface Row {
@@ -108,6 +110,63 @@ export async function forgetMemories(
       of("reply"),
     ]);
     return { removed: removed.length, conversations: [...new Set(removed.map((row) => row.conversation_id))] };
+  });
+}
+
+const retentionEveryMs = 3_600_000;
+const retentionBatch = 500;
+
+/** Forgets what is older than `days`, memories and the words of turns alike, at the start and then every hour, in batches. Null: nothing. */
+export function makeRetention(options: { database: Database; days: number | null; log: Logger }): Component & {
+  runOnce(): Promise<number>;
+} {
+  const { database, days, log } = options;
+  let timer: NodeJS.Timeout | undefined;
+  let running: Promise<unknown> = Promise.resolve();
+  let stopped = false;
+  const runOnce = async (): Promise<number> => {
+    let total = 0;
+    for (let removed = retentionBatch; days !== null && removed === retentionBatch && !stopped; total += removed) {
+      removed = await forgetBatch(database, days);
+    }
+    if (total > 0)
+      log.info({ component: "retention", removed: total, days }, "forgot what was older than it may be kept");
+    return total;
+  };
+  const run = () => {
+    running = runOnce().catch((error: Error) =>
+      log.warn({ err: error, component: "retention" }, "retention could not be carried out"),
+    );
+  };
+  return {
+    name: "retention",
+    start: async () => {
+      run();
+      timer = setInterval(run, retentionEveryMs).unref();
+    },
+    stop: async () => {
+      stopped = true;
+      clearInterval(timer);
+      await running;
+    },
+    runOnce,
+  };
+}
+
+async function forgetBatch(database: Database, days: number): Promise<number> {
+  return database.transaction(async (tx) => {
+    const memories = await tx.query(
+      `delete from memories where id in (
+         select id from memories where created_at < now() - make_interval(days => $1) order by id limit $2) returning 1`,
+      [days, retentionBatch],
+    );
+    const turns = await tx.query(
+      `delete from turns where message_id in (
+         select message_id from turns where received_at < now() - make_interval(days => $1)
+           and state in ('answered', 'ignored', 'buried') order by message_id limit $2) returning 1`,
+      [days, retentionBatch],
+    );
+    return Math.max(memories.length, turns.length);
   });
 }
 

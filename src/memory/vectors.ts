@@ -1,7 +1,7 @@
 import type { Database } from "../connections/postgres.ts";
 import { scopeOf, type Envelope } from "../envelope.ts";
 import { asError, ForeseenError } from "../errors.ts";
-import type { Check, Component } from "../lifecycle/component.ts";
+import type { Component } from "../lifecycle/component.ts";
 import type { Logger } from "../log.ts";
 import type { Model } from "../model/model.ts";
 import type { Targets } from "../resilience/targets.ts";
@@ -80,10 +80,8 @@ export function makeEmbedding(options: {
   const runOnce = async (signal: AbortSignal): Promise<number> => {
     const pending = await readPending(database, space, options.patienceMs);
     if (pending.length < batchSize && !pending.some((memory) => memory.due)) return 0;
-    const vectors = await model.embed(
-      { texts: pending.map((memory) => memory.text), task: "document", priority: "background" },
-      signal,
-    );
+    const texts = pending.map((memory) => memory.text);
+    const vectors = await model.embed({ texts, task: "document", priority: "background" }, signal);
     await storeVectors(database, space, pending, vectors);
     return pending.length;
   };
@@ -119,7 +117,7 @@ export function makeEmbedding(options: {
       clearTimeout(timer);
       await running;
     },
-    check: async (): Promise<Check> =>
+    check: async () =>
       lastError === null
         ? { status: "healthy", details: { space } }
         : { status: "degraded", details: { space, reason: lastError } },

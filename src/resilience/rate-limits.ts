@@ -36,5 +36,10 @@ export interface RateLimits {
   /** Corrects an estimate of tokens by what the provider counted. */
   settle(bucket: string, ticket: string, tokens: number, signal: AbortSignal): Promise<void>;
   /** The provider refused: nothing in this bucket until `untilMs` (epoch milliseconds). */
-  block(bucket: string, untilMs: number, reason: "requests_per_minute" | "tokens_per_minute" | "requests_per_day", signal: AbortSignal): Promise<void>;
+  block(
+    bucket: string,
+    untilMs: number,
+    reason: "requests_per_minute" | "tokens_per_minute" | "requests_per_day",
+    signal: AbortSignal,
+  ): Promise<void>;
 }

@@ -10,7 +10,7 @@ export interface Delay {
   readonly reason: Reason;
 }
 
-export type Passage =
+type Passage =
   | { readonly admitted: true; readonly ticket: string }
   /** It would take `waitMs`, longer than the caller is patient. */
   | { readonly admitted: false; readonly waitMs: number; readonly reason: Reason };

@@ -45,7 +45,7 @@ function defer(afterMs: number, isWait: boolean, reason: string): Rung {
 }
 
 /** "about 40 s", "about 3 min", "about 5 h". */
-export function aboutTime(ms: number): string {
+function aboutTime(ms: number): string {
   const seconds = Math.max(1, Math.ceil(ms / 1000));
   if (seconds < 90) return `about ${seconds} s`;
   if (seconds < 5400) return `about ${Math.round(seconds / 60)} min`;

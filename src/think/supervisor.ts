@@ -35,7 +35,9 @@ export async function supervise(
     recollections: thought.recalled.recollections,
     handedOverBy: handover?.from.agent.displayName ?? null,
   });
-  const call = await write(model, thought, prompt, candidates, signal);
+  const seconds = decided?.budget.timeoutSeconds ?? null;
+  const limited = seconds === null ? signal : AbortSignal.any([signal, AbortSignal.timeout(seconds * 1_000)]);
+  const call = await write(model, thought, prompt, candidates, limited);
   const chosen =
     candidates.find((agent) => agent.name === call.reply?.agent) ?? decided ?? thought.snapshot.defaultAgent;
   const thinking: Thinking = {

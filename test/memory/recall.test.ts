@@ -1,7 +1,9 @@
 import fc from "fast-check";
+import { pino } from "pino";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { Database } from "../../src/connections/postgres.ts";
 import { scopeOf, type Audience } from "../../src/envelope.ts";
+import { makeRetention } from "../../src/memory/forget.ts";
 import { recall, type RecallQuery } from "../../src/memory/recall.ts";
 import { remember } from "../../src/memory/remember.ts";
 import { openFreshDatabase } from "../connections/fresh-database.ts";
@@ -152,5 +154,25 @@ describe("the counts behind BM25", () => {
     await database.query("delete from memories where scope = 4000 and text like 'tea%'");
     expect(await count()).toEqual(await truth());
     expect(await database.query("select memories::int as n from scope_sizes where scope = 4000")).toEqual([{ n: 1 }]);
+  });
+});
+
+describe("retention", () => {
+  it("forgets memories and turns older than the days they may be kept, in batches, and nothing younger", async () => {
+    const old = {
+      guildId: "5000",
+      channelId: "5000",
+      conversationId: "5000",
+      createdAt: new Date(Date.now() - 31 * 86_400_000),
+    };
+    await remember(
+      database,
+      Array.from({ length: 700 }, (_, i) => saying(`old ${i}`, old)),
+    );
+    await remember(database, [saying("young", { ...old, createdAt: new Date() })]);
+    const retention = makeRetention({ database, days: 30, log: pino({ level: "silent" }) });
+    await retention.runOnce();
+    expect(await database.query("select text from memories where scope = 5000")).toEqual([{ text: "young" }]);
+    expect(await makeRetention({ database, days: null, log: pino({ level: "silent" }) }).runOnce()).toBe(0);
   });
 });

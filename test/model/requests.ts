@@ -1,6 +1,6 @@
 import type { GenerateRequest, Grounding } from "../../src/model/model.ts";
 
-export const agents: Grounding["agents"] = [
+const agents: Grounding["agents"] = [
   { name: "facilitator", displayName: "Ada", description: "Plans, schedules and moderates." },
   { name: "technical", displayName: "Linus", description: "Explains code, databases and servers." },
   { name: "creative", displayName: "Muse", description: "Writes stories, poems and names." },

@@ -21,7 +21,7 @@ describe("a structured reply", () => {
   ])("is refused with a reason when it is %j", (raw) => expect(parseReply(raw)).toBeTypeOf("string"));
 
   it("streams exactly its text, however the JSON is cut into pieces", () => {
-    const text = fc.string({ unit: "binary", maxLength: 60 }).map((it) => it.toWellFormed());
+    const text = fc.string({ unit: "binary", maxLength: 60 }).map((any) => any.toWellFormed());
     fc.assert(
       fc.property(
         text,

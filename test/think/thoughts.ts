@@ -5,7 +5,7 @@ import type { Agent, Snapshot } from "../../src/settings/settings.ts";
 import type { Thought } from "../../src/think/graph.ts";
 
 /** An agent with every default. */
-export function agentNamed(name: string, over: Partial<Agent> = {}): Agent {
+function agentNamed(name: string, over: Partial<Agent> = {}): Agent {
   return {
     name,
     displayName: name.toUpperCase(),
@@ -22,7 +22,7 @@ export function agentNamed(name: string, over: Partial<Agent> = {}): Agent {
   };
 }
 
-export const envelope: Envelope = {
+const envelope: Envelope = {
   messageId: "1400000000000000001",
   guildId: "7",
   guildName: "terminal",

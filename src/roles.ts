@@ -69,41 +69,32 @@ export function allInOne(options: RoleOptions): readonly Component[] {
   const retention = makeRetention({ database, days: config.memory.retentionDays, log });
   const http = makeHttp(options, { breakers, targets, settings, inbox, model, components: () => components });
   metrics.watchInbox(() => inbox.report());
-  const introduction = introduce(options, {
+  const backing = (): Backing => ({
     hear: (envelope) => inbox.keep(envelope, priorityOf(envelope)),
     desk: makeDesk({ database, memory, settings, status: (signal) => http.status(signal) }),
     drained: (signal) => consumer.drained(signal),
-    facts: () => ({
+    facts: {
       agents: settings.current().agents.map((agent) => agent.displayName),
       model: model.offline ? "offline model; set GEMINI_API_KEY for Gemini" : model.name,
       dataDir: options.dataDir,
       version: options.version,
       httpUrl: http.url(),
-    }),
+    },
   });
-  const components: readonly Component[] = [
-    http,
-    settings,
-    introduction,
-    postgres,
-    inbox,
-    retention,
-    embedding,
-    terminal,
-    consumer,
-  ];
+  // Who is there is known as soon as the settings are read, while the database still opens.
+  const greeted = afterStart(settings, () => terminal.connect(backing()));
+  const components: readonly Component[] = [http, greeted, postgres, inbox, retention, embedding, terminal, consumer];
   return components;
 }
 
-/** Gives the terminal the rest of the program as soon as it can say who is there; the database may still be opening then. */
-function introduce(
-  { terminal }: RoleOptions,
-  { facts, ...backing }: Omit<Backing, "facts"> & { facts: () => Backing["facts"] },
-): Component {
+/** The same part, with something to do as soon as it has started. */
+function afterStart(component: Component, next: () => void): Component {
   return {
-    name: "introduction",
-    start: async () => terminal.connect({ ...backing, facts: facts() }),
-    stop: async () => {},
+    ...component,
+    start: async (signal, fatal) => {
+      await component.start(signal, fatal);
+      next();
+    },
   };
 }
 

@@ -7,7 +7,7 @@ import { Misconfigured, type Fault } from "./errors.ts";
 import type { Component } from "./lifecycle/component.ts";
 import type { Run } from "./lifecycle/run.ts";
 import { makeLogger, type DestinationStream } from "./log.ts";
-import { makeTerminal } from "./chat/terminal.ts";
+import { makeTerminal } from "./terminal/terminal.ts";
 
 const usage = `discord-agent [options]            talk with the agents in this terminal
 discord-agent validate FILE…       only check manifests of agents

@@ -25,7 +25,7 @@ import { makeInProcessRateLimits } from "./resilience/rate-limits-in-process.ts"
 import { makeTargets, type Targets } from "./resilience/targets.ts";
 import { watchAgentsFile } from "./settings/file-settings.ts";
 import type { Settings } from "./settings/settings.ts";
-import type { Backing, Terminal } from "./chat/terminal.ts";
+import type { Backing, Terminal } from "./terminal/terminal.ts";
 import { makeThink } from "./think/graph.ts";
 
 export interface RoleOptions {

@@ -1,8 +1,8 @@
 import type { Readable, Writable } from "node:stream";
-import type { Envelope, Snowflake } from "../../envelope.ts";
-import { asError, ForeseenError } from "../../errors.ts";
-import type { Progress, Reply } from "../chat.ts";
-import type { Backing, Terminal, TerminalOptions } from "../terminal.ts";
+import type { Envelope, Snowflake } from "../envelope.ts";
+import { asError, ForeseenError } from "../errors.ts";
+import type { Progress, Reply } from "../chat/chat.ts";
+import type { Backing, Terminal, TerminalOptions } from "./terminal.ts";
 import { isCommand, runCommand, type Teller } from "./commands.ts";
 import { makeSeat, type Seat } from "./place.ts";
 import { clean, flat } from "./text.ts";

@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
-import type { Envelope, Snowflake } from "../../envelope.ts";
-import type { Place } from "../desk.ts";
+import type { Envelope, Snowflake } from "../envelope.ts";
+import type { Place } from "../chat/desk.ts";
 import { clean } from "./text.ts";
 
 const discordEpochMs = 1_420_070_400_000n;

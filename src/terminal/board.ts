@@ -1,5 +1,5 @@
-import { asError, ForeseenError } from "../../errors.ts";
-import type { Backing, TerminalOptions } from "../terminal.ts";
+import { asError, ForeseenError } from "../errors.ts";
+import type { Backing, TerminalOptions } from "./terminal.ts";
 import { completeCommand, type Row } from "./commands.ts";
 import type { Seat } from "./place.ts";
 import { makePaint, openScreen, type Paint, type Screen } from "./screen.ts";

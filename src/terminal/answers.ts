@@ -1,8 +1,8 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import type { Envelope, Snowflake } from "../../envelope.ts";
-import { ForeseenError } from "../../errors.ts";
-import type { Progress, Reply } from "../chat.ts";
-import type { TerminalOptions } from "../terminal.ts";
+import type { Envelope, Snowflake } from "../envelope.ts";
+import { ForeseenError } from "../errors.ts";
+import type { Progress, Reply } from "../chat/chat.ts";
+import type { TerminalOptions } from "./terminal.ts";
 import type { Board } from "./board.ts";
 import type { Seat } from "./place.ts";
 import { clean, fit, flat, splitWhole, wrap } from "./text.ts";

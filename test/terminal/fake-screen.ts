@@ -1,8 +1,8 @@
 import { PassThrough } from "node:stream";
 import { setTimeout as sleep } from "node:timers/promises";
 import { pino } from "pino";
-import { makeTerminal, type TerminalOptions } from "../../src/chat/terminal.ts";
-import { widthOf } from "../../src/chat/terminal/text.ts";
+import { makeTerminal, type TerminalOptions } from "../../src/terminal/terminal.ts";
+import { widthOf } from "../../src/terminal/text.ts";
 
 const graphemes = new Intl.Segmenter();
 const tokens = /\p{Cc}\[(\??)(\d*)(?:;\d+)*([A-Za-z])|[\r\n]|\P{Cc}+/gu;

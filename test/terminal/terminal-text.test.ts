@@ -1,9 +1,9 @@
 import * as fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { nearestCommand } from "../../src/chat/terminal/commands.ts";
-import { idOf, makeSeat, makeSnowflakes } from "../../src/chat/terminal/place.ts";
-import { makePaint } from "../../src/chat/terminal/screen.ts";
-import { clean, fit, splitWhole, widthOf, wrap } from "../../src/chat/terminal/text.ts";
+import { nearestCommand } from "../../src/terminal/commands.ts";
+import { idOf, makeSeat, makeSnowflakes } from "../../src/terminal/place.ts";
+import { makePaint } from "../../src/terminal/screen.ts";
+import { clean, fit, splitWhole, widthOf, wrap } from "../../src/terminal/text.ts";
 
 const anyText = fc.string({
   unit: fc.constantFrom("a", "word", " ", "\n", "猫", "。", "👩‍👩‍👧", "e\u0301", "-", "🇩🇪", "\t"),

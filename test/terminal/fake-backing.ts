@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import type { RecalledMemory, Receipt, Reply } from "../../src/chat/chat.ts";
 import type { Desk } from "../../src/chat/desk.ts";
-import type { Backing, Terminal } from "../../src/chat/terminal.ts";
+import type { Backing, Terminal } from "../../src/terminal/terminal.ts";
 import type { Envelope } from "../../src/envelope.ts";
 
 const ada = { name: "ada", displayName: "Ada" };

@@ -1,7 +1,7 @@
-import { asError } from "../../errors.ts";
-import type { Envelope } from "../../envelope.ts";
-import type { Progress, Reply } from "../chat.ts";
-import type { Backing, Terminal, TerminalOptions } from "../terminal.ts";
+import { asError } from "../errors.ts";
+import type { Envelope } from "../envelope.ts";
+import type { Progress, Reply } from "../chat/chat.ts";
+import type { Backing, Terminal, TerminalOptions } from "./terminal.ts";
 import { Answers } from "./answers.ts";
 import { Board } from "./board.ts";
 import { isCommand, runCommand, type Teller } from "./commands.ts";

@@ -1,7 +1,7 @@
-import { asError, ForeseenError } from "../../errors.ts";
-import type { Logger } from "../../log.ts";
-import type { RecalledMemory, Receipt } from "../chat.ts";
-import type { Desk, ForgetTarget } from "../desk.ts";
+import { asError, ForeseenError } from "../errors.ts";
+import type { Logger } from "../log.ts";
+import type { RecalledMemory, Receipt } from "../chat/chat.ts";
+import type { Desk, ForgetTarget } from "../chat/desk.ts";
 import type { Seat } from "./place.ts";
 
 /** A label and what stands beside it. */

@@ -1,10 +1,10 @@
 import type { Writable } from "node:stream";
 import type { Logger } from "../log.ts";
-import type { Chat, Hear } from "./chat.ts";
-import type { Desk } from "./desk.ts";
-import { makeInteractiveTerminal } from "./terminal/interactive.ts";
-import { makePipedTerminal } from "./terminal/piped.ts";
-import type { TerminalEnv, TerminalInput, TerminalOutput } from "./terminal/screen.ts";
+import type { Chat, Hear } from "../chat/chat.ts";
+import type { Desk } from "../chat/desk.ts";
+import { makeInteractiveTerminal } from "./interactive.ts";
+import { makePipedTerminal } from "./piped.ts";
+import type { TerminalEnv, TerminalInput, TerminalOutput } from "./screen.ts";
 
 export interface TerminalOptions {
   readonly input: TerminalInput;

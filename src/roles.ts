@@ -1,4 +1,4 @@
-import { answer } from "./answer.ts";
+import { answer, giveUp } from "./answer.ts";
 import { showConfig, type Config } from "./config.ts";
 import { makeDatabaseComponent } from "./connections/database.ts";
 import type { Envelope, Priority } from "./envelope.ts";
@@ -27,6 +27,7 @@ import { watchAgentsFile } from "./settings/file-settings.ts";
 import type { Settings } from "./settings/settings.ts";
 import type { Backing, Terminal } from "./terminal/terminal.ts";
 import { makeThink } from "./think/graph.ts";
+import { apologyFor } from "./think/ladder.ts";
 
 export interface RoleOptions {
   readonly config: Config;
@@ -60,6 +61,7 @@ export function allInOne(options: RoleOptions): readonly Component[] {
   const consumer = makeConsumer({
     inbox,
     answer: (turn, signal) => answer(turn, rooms, signal),
+    giveUp: (turn, error) => giveUp(turn, apologyFor(turn, error), rooms),
     lanes: config.lanes,
     turnDeadlineMs: config.turnDeadlineMs,
     pollMs: 1_000,
@@ -165,7 +167,14 @@ function makeModel(config: Config, breaker: Breaker, metrics: Metrics, log: Logg
     () => gemini,
     () => Date.now(),
   );
-  return makeGovernor({ model, limits, breaker, metrics, log, patienceMs: config.turnDeadlineMs - 20_000 });
+  return makeGovernor({
+    model,
+    limits,
+    breaker,
+    metrics,
+    log,
+    patienceMs: Math.max(1_000, config.turnDeadlineMs - 20_000),
+  });
 }
 
 function priorityOf(envelope: Envelope): Priority {

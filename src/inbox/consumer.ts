@@ -1,15 +1,15 @@
-import { asError } from "../errors.ts";
+import { asError, ForeseenError } from "../errors.ts";
 import type { Component } from "../lifecycle/component.ts";
 import type { Logger } from "../log.ts";
 import type { Inbox } from "./inbox.ts";
-import type { Turn } from "./turns.ts";
-
-/** Answers one turn to its end; a rejection puts it back, to be taken up again by this or another process. */
-type AnswerTurn = (turn: Turn, signal: AbortSignal) => Promise<void>;
+import { referenceOf, type Turn } from "./turns.ts";
 
 interface ConsumerOptions {
   readonly inbox: Inbox;
-  readonly answer: AnswerTurn;
+  /** Answers one turn to its end; a rejection puts it back, a few times. */
+  readonly answer: (turn: Turn, signal: AbortSignal) => Promise<void>;
+  /** Tells the person that it will not be answered, and buries it. */
+  readonly giveUp: (turn: Turn, error: Error) => Promise<void>;
   /** Conversations answered side by side. */
   readonly lanes: number;
   readonly turnDeadlineMs: number;
@@ -18,6 +18,8 @@ interface ConsumerOptions {
 }
 
 const heartbeatMs = 15_000;
+/** An error that comes back this often is a bug, and its turn holds up a conversation. */
+const mostFaults = 5;
 
 /**
  * Takes turns from the inbox and answers them. Woken by every message kept in this process and, for deferred ones and
@@ -49,10 +51,31 @@ export function makeConsumer(options: ConsumerOptions): Component & { drained(si
   };
 }
 
+/** What becomes of a turn whose answer ended with an error. */
+function makePutBack({ inbox, giveUp, log }: ConsumerOptions, stopped: AbortSignal) {
+  return async (turn: Turn, error: Error): Promise<void> => {
+    const { messageId } = turn.envelope;
+    if (error instanceof ForeseenError && error.code === "turn_taken_over") return;
+    if (stopped.aborted) {
+      log.info({ messageId }, "given up at the deadline of the stop, and kept");
+      await inbox.defer(turn, { notBefore: new Date(), reason: "the process stopped", fault: false });
+      return;
+    }
+    const faults = turn.faults + 1;
+    log.error({ err: error, messageId, reference: referenceOf(messageId), faults }, "a turn could not be ended");
+    if (faults >= mostFaults) return giveUp(turn, error);
+    const notBefore = new Date(Date.now() + 1_000 * 2 ** turn.faults);
+    // The name alone: the message of an error nobody foresaw may quote what people wrote.
+    await inbox.defer(turn, { notBefore, reason: `bug: ${error.name}`, fault: true });
+  };
+}
+
 /** The lanes' state: turns in flight, and at most one look into the inbox at a time (`again` asks for one more after it). */
-function makeLanes({ inbox, answer, lanes, turnDeadlineMs, log }: ConsumerOptions) {
+function makeLanes(options: ConsumerOptions) {
+  const { inbox, answer, lanes, turnDeadlineMs, log } = options;
   const inFlight = new Map<Turn, Promise<void>>();
-  const giveUp = new AbortController();
+  const stopped = new AbortController();
+  const putBack = makePutBack(options, stopped.signal);
   const onIdle = new Set<() => void>();
   let looking: Promise<void> | null = null;
   let again = false;
@@ -60,14 +83,11 @@ function makeLanes({ inbox, answer, lanes, turnDeadlineMs, log }: ConsumerOption
 
   const run = async (turn: Turn) => {
     try {
-      await answer(turn, AbortSignal.any([giveUp.signal, AbortSignal.timeout(turnDeadlineMs)]));
+      await answer(turn, AbortSignal.any([stopped.signal, AbortSignal.timeout(turnDeadlineMs)]));
     } catch (error) {
-      const { messageId } = turn.envelope;
-      log.error(
-        { err: asError(error), messageId, attempts: turn.attempts },
-        "a turn could not be ended; it is put back",
+      await putBack(turn, asError(error)).catch((lost: Error) =>
+        log.error({ err: lost }, "a turn could not be put back"),
       );
-      await inbox.defer(turn, 1_000 * turn.attempts, asError(error).message).catch(() => {});
     } finally {
       inFlight.delete(turn);
       wake();
@@ -109,8 +129,8 @@ function makeLanes({ inbox, answer, lanes, turnDeadlineMs, log }: ConsumerOption
     close: async (deadline: AbortSignal) => {
       closed = true;
       await looking;
-      if (deadline.aborted) giveUp.abort();
-      deadline.addEventListener("abort", () => giveUp.abort(), { once: true });
+      if (deadline.aborted) stopped.abort();
+      deadline.addEventListener("abort", () => stopped.abort(), { once: true });
       await Promise.all(inFlight.values());
     },
   };

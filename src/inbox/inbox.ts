@@ -11,6 +11,7 @@ import {
   putBackTurn,
   storeDraft,
   takeUpTurns,
+  type Delay,
   type Draft,
   type Turn,
 } from "./turns.ts";
@@ -40,8 +41,8 @@ export interface Inbox extends Component {
   finish(turn: Turn, receipt: Receipt | null, also: (tx: Sql) => Promise<void>): Promise<void>;
   /** Ends the turn without an answer, because a judge said so. */
   ignore(turn: Turn, reason: string, also: (tx: Sql) => Promise<void>): Promise<void>;
-  /** Puts the turn back, not to be taken up before `afterMs` from now. */
-  defer(turn: Turn, afterMs: number, reason: string): Promise<void>;
+  /** Puts the turn back, not to be taken up before its time. */
+  defer(turn: Turn, delay: Delay): Promise<void>;
   /** Gives the turn up for good. */
   bury(turn: Turn, error: string, reference: string): Promise<void>;
   /** Tells the queue that these turns are still being worked on. */
@@ -94,13 +95,12 @@ export function makeInbox(options: { database: Database; alone: boolean; log: Lo
     ignore: (turn, reason, also) =>
       end(turn, { state: "ignored", error: reason, reference: null, receipt: null }, also),
     bury: (turn, error, reference) => end(turn, { state: "buried", error, reference, receipt: null }, nothing),
-    defer: (turn, afterMs, reason) =>
+    defer: (turn, delay) =>
       database.transaction(async (tx) => {
         const db = asBossDb(tx);
-        const startAfter = new Date(Date.now() + afterMs);
-        await putBackTurn(tx, turn, startAfter, reason);
-        await boss.fail(queue, attempt(turn), { reason }, { db });
-        await boss.update(queue, undefined, { id: turn.job.id, startAfter, db });
+        await putBackTurn(tx, turn, delay);
+        await boss.fail(queue, attempt(turn), { reason: delay.reason }, { db });
+        await boss.update(queue, undefined, { id: turn.job.id, startAfter: delay.notBefore, db });
       }),
     touch: async (turns) => {
       if (turns.length > 0) await boss.touch(queue, turns.map(attempt));

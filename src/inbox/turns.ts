@@ -15,6 +15,8 @@ export interface Turn {
   readonly priority: Priority;
   /** How often it has been taken up, this time included. */
   readonly attempts: number;
+  /** How many of them failed; a wait for quota and a restart are no failures. */
+  readonly faults: number;
   /** Finished by an earlier attempt, to be spoken as it is. */
   readonly draft: Draft | null;
   /** True when the draft may have been shown: an earlier attempt began to speak it and did not come back. */
@@ -43,6 +45,7 @@ interface TurnRow {
   received_at: Date;
   priority: Priority;
   attempts: number;
+  faults: number;
   draft: string | null;
   speaking_at: Date | null;
   receipt: Receipt | null;
@@ -109,6 +112,7 @@ function fromRow(row: TurnRow): Omit<Turn, "job"> {
     },
     priority: row.priority,
     attempts: row.attempts,
+    faults: row.faults,
     draft: row.draft !== null && row.receipt !== null ? { text: row.draft, receipt: row.receipt } : null,
     maybeSpoken: row.speaking_at !== null,
     takenAt: new Date(),
@@ -132,10 +136,22 @@ export async function markSpeaking(sql: Sql, turn: Turn): Promise<void> {
   await change(sql, turn, "speaking_at = now()", []);
 }
 
-/** Puts a turn back until `notBefore`. */
-export async function putBackTurn(sql: Sql, turn: Turn, notBefore: Date, reason: string): Promise<void> {
+/** Why and until when a turn is put back. */
+export interface Delay {
+  readonly notBefore: Date;
+  readonly reason: string;
+  /** True when an attempt failed; false when it has to wait its turn, or the process stops. */
+  readonly fault: boolean;
+}
+
+/** Puts a turn back, not to be taken up before its time. */
+export async function putBackTurn(sql: Sql, turn: Turn, { notBefore, reason, fault }: Delay): Promise<void> {
   const state = "case when draft is null then 'waiting' else 'drafted' end";
-  await change(sql, turn, `state = ${state}, not_before = $3, error = $4`, [notBefore, reason]);
+  await change(sql, turn, `state = ${state}, not_before = $3, error = $4, faults = faults + $5`, [
+    notBefore,
+    reason,
+    fault ? 1 : 0,
+  ]);
 }
 
 /** The last state of a turn; `receipt` replaces the stored one when it is given. */
@@ -168,4 +184,9 @@ async function change(sql: Sql, turn: Turn, assignments: string, values: readonl
       kind: "bury",
     });
   }
+}
+
+/** The short reference that an apology gives, and under which the turn is found in `/status` and the log. */
+export function referenceOf(messageId: string): string {
+  return BigInt(messageId).toString(36).slice(-7);
 }

@@ -84,32 +84,46 @@ async function select(sql: Sql, where: string, values: readonly unknown[]): Prom
   return rows.map(fromRow);
 }
 
+/** Shorter texts are not looked for in answers: "yes" stands in many that are none of its quotations. */
+const leastQuotedChars = 12;
+
 /**
- * Removes memories with their vectors, and the words they were made from out of the stored turns. A forgotten message takes the
- * reply to it along, because a reply repeats what it answers. Resolves to what was removed and the conversations it was in.
+ * Removes memories with their vectors, the replies to them, what agents said that quotes them word for word, and all these words out of
+ * the stored turns. Resolves to how many memories went and the conversations they were in.
  */
 export async function forgetMemories(
   database: Database,
   place: Place,
   ids: readonly string[],
 ): Promise<{ removed: number; conversations: readonly string[] }> {
+  const scope = scopeOf(place);
   return database.transaction(async (tx) => {
     const removed = await tx.query<{ source_message_id: string; kind: string; conversation_id: string }>(
-      `delete from memories where scope = $1 and (id = any($2::bigint[]) or (kind = 'reply' and source_message_id in (
-         select source_message_id from memories where scope = $1 and id = any($2::bigint[]) and kind = 'message')))
-       returning source_message_id, kind, conversation_id`,
-      [scopeOf(place), ids],
+      `with wanted as (select * from memories where scope = $1 and id = any($2::bigint[]))
+       delete from memories m using wanted w
+       where m.scope = $1 and (m.id = w.id or m.kind = 'reply' and (
+         m.source_message_id = w.source_message_id and w.kind = 'message'
+         or length(w.text) >= $3 and position(w.text in m.text) > 0))
+       returning m.source_message_id, m.kind, m.conversation_id`,
+      [scope, ids, leastQuotedChars],
     );
     const of = (kind: string) => removed.filter((row) => row.kind === kind).map((row) => row.source_message_id);
+    // Answers made from memory alone are no memories themselves, but their drafts quote them.
+    const turns = await tx.query<{ conversation_id: string }>(
+      `with forgotten as (
+         select text from turns where scope = $1 and message_id = any($2::bigint[]) and length(text) >= $4)
+       update turns t set draft = null where t.scope = $1 and t.draft is not null and t.state = 'answered' and (
+         t.message_id = any($2::bigint[]) or t.message_id = any($3::bigint[])
+         or exists (select from forgotten f where position(f.text in t.draft) > 0))
+       returning conversation_id`,
+      [scope, of("message"), of("reply"), leastQuotedChars],
+    );
     await tx.query("update turns set text = '' where scope = $1 and message_id = any($2::bigint[])", [
-      scopeOf(place),
+      scope,
       of("message"),
     ]);
-    await tx.query("update turns set draft = null where scope = $1 and message_id = any($2::bigint[])", [
-      scopeOf(place),
-      of("reply"),
-    ]);
-    return { removed: removed.length, conversations: [...new Set(removed.map((row) => row.conversation_id))] };
+    const conversations = [...removed, ...turns].map((row) => row.conversation_id);
+    return { removed: removed.length, conversations: [...new Set(conversations)] };
   });
 }
 

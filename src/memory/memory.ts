@@ -9,6 +9,7 @@ import type { Targets } from "../resilience/targets.ts";
 import { recall, type Recollection } from "./recall.ts";
 import { readRecentTurns, type RecentLine, type RecentTurns } from "./recent-turns.ts";
 import { remember, type NewMemory } from "./remember.ts";
+import type { Agent } from "../settings/settings.ts";
 import { makeQueryVectors } from "./vectors.ts";
 
 /** What memory holds about a message. */
@@ -23,7 +24,8 @@ export interface Recalled {
 
 /** Both layers of memory. What is looked up here never fails a turn: what cannot be read is left out and noted. */
 export interface Memory {
-  recall(envelope: Envelope, within: "channel" | "scope" | "nothing", signal: AbortSignal): Promise<Recalled>;
+  /** Looks as far as every one of `agents` (those that may answer) is allowed to. */
+  recall(envelope: Envelope, agents: readonly Pick<Agent, "memory">[], signal: AbortSignal): Promise<Recalled>;
   /** Stores a message and its reply; part of the transaction that ends the turn. */
   store(
     tx: Sql,
@@ -83,9 +85,15 @@ export function makeMemory(options: MemoryOptions): Memory {
     return { found: withinBudget(found, limits.recallTokens), note: vector.note };
   };
 
-  const watched = makeWatch(options);
+  const watched = <T>(
+    operation: string,
+    target: "hot_memory_ms" | "cold_memory_ms",
+    signal: AbortSignal,
+    work: () => Promise<T>,
+  ) => measured(options, operation, target, () => options.breaker.execute(work, signal));
   return {
-    recall: async (envelope, within, signal) => {
+    recall: async (envelope, agents, signal) => {
+      const within = reach(agents);
       const notes: string[] = [];
       const lost = (what: string) => (error: unknown) => {
         options.log.warn({ err: asError(error), component: "memory" }, `${what} could not be read`);
@@ -102,8 +110,8 @@ export function makeMemory(options: MemoryOptions): Memory {
       if (cold?.note) notes.push(cold.note);
       return { recent: recent ?? [], recollections: cold?.found ?? [], notes };
     },
-    store: (tx, envelope, reply) =>
-      watched("store", null, new AbortController().signal, () => remember(tx, memoriesOf(envelope, reply))),
+    // Not behind the breaker: what was answered must be stored, and refusing to try would answer it again.
+    store: (tx, envelope, reply) => measured(options, "store", null, () => remember(tx, memoriesOf(envelope, reply))),
     stored: async (envelope, reply) => {
       const signal = AbortSignal.timeout(1000);
       await recentTurns
@@ -114,27 +122,30 @@ export function makeMemory(options: MemoryOptions): Memory {
   };
 }
 
-/** Runs a memory operation inside the breaker, and writes its metrics and its target. */
-function makeWatch({ breaker, metrics, targets }: MemoryOptions) {
-  return async <T>(
-    operation: string,
-    target: "hot_memory_ms" | "cold_memory_ms" | null,
-    signal: AbortSignal,
-    work: () => Promise<T>,
-  ): Promise<T> => {
-    const started = performance.now();
-    let status = "error";
-    try {
-      const result = await breaker.execute(work, signal);
-      status = "success";
-      return result;
-    } finally {
-      const ms = performance.now() - started;
-      metrics.memoryOperations.inc({ operation_type: operation, status });
-      metrics.memoryOperationSeconds.observe({ operation_type: operation }, ms / 1000);
-      if (target !== null) targets.observe(target, ms);
-    }
-  };
+function reach(agents: readonly Pick<Agent, "memory">[]): "nothing" | "channel" | "scope" {
+  if (agents.some((agent) => !agent.memory.recall)) return "nothing";
+  return agents.some((agent) => agent.memory.scope === "channel") ? "channel" : "scope";
+}
+
+/** Runs a memory operation and writes its metrics and its target. */
+async function measured<T>(
+  { metrics, targets }: MemoryOptions,
+  operation: string,
+  target: "hot_memory_ms" | "cold_memory_ms" | null,
+  work: () => Promise<T>,
+): Promise<T> {
+  const started = performance.now();
+  let status = "error";
+  try {
+    const result = await work();
+    status = "success";
+    return result;
+  } finally {
+    const ms = performance.now() - started;
+    metrics.memoryOperations.inc({ operation_type: operation, status });
+    metrics.memoryOperationSeconds.observe({ operation_type: operation }, ms / 1000);
+    if (target !== null) targets.observe(target, ms);
+  }
 }
 
 type SpokenReply = { agent: string; displayName: string; text: string; at: Date } | null;

@@ -9,6 +9,7 @@ export interface Recollection {
   readonly author: string;
   /** The agent that said it; null when a person did. */
   readonly agent: string | null;
+  readonly channelId: Snowflake;
   readonly channelName: string;
   readonly sourceMessageId: Snowflake;
   readonly createdAt: Date;
@@ -40,6 +41,7 @@ interface Row {
   text: string;
   author_name: string;
   agent: string | null;
+  channel_id: string;
   channel_name: string;
   source_message_id: string;
   created_at: Date;
@@ -70,6 +72,7 @@ export async function recall(sql: Sql, query: RecallQuery): Promise<Recollection
     text: row.text,
     author: row.author_name,
     agent: row.agent,
+    channelId: row.channel_id,
     channelName: row.channel_name,
     sourceMessageId: row.source_message_id,
     createdAt: row.created_at,
@@ -114,9 +117,9 @@ ranked as (
   select id, $9::float8 * 61.0 / (60 + rank() over (order by score desc)) from seen
 ),
 fused as (select id, sum(score) / (1 + $9::float8) as score from ranked group by id)
-select m.id, m.text, m.author_name, m.agent, m.channel_name, m.source_message_id, m.created_at,
+select m.id, m.text, m.author_name, m.agent, m.channel_id, m.channel_name, m.source_message_id, m.created_at,
   (fused.score * (0.97 + 0.02 * m.importance
     + 0.02 * exp(-greatest(0, extract(epoch from $11::timestamptz - m.created_at)) / 2592000)))::float8 as score
 from fused join memories m on m.id = fused.id
-order by 8 desc, m.id desc
+order by score desc, m.id desc
 limit $10`;

@@ -50,7 +50,7 @@ export async function readRecentTurns(
        case when state = 'answered' then draft end as draft
      from turns
      where conversation_id = $1 and message_id < $2 and received_at > $3::timestamptz - make_interval(hours => $4)
-       and state in ('answered', 'ignored', 'buried')
+       and state in ('answered', 'ignored')
      order by message_id desc limit $5`,
     [envelope.conversationId, envelope.messageId, envelope.receivedAt, limits.recentHours, limits.recentLines],
   );

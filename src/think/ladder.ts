@@ -1,37 +1,64 @@
-import { ForeseenError } from "../errors.ts";
+import { asError, ForeseenError } from "../errors.ts";
 import type { Recollection } from "../memory/recall.ts";
+import { referenceOf } from "../inbox/turns.ts";
 import type { Thinking, Thought } from "./graph.ts";
+import { fallbackAgent } from "./supervisor.ts";
 
 /** What to do instead when the model did not answer; one of these always happens, never nothing. */
 export type Rung =
   /** An answer from memory alone, which says so. */
-  | { readonly kind: "memory"; readonly thinking: Thinking }
+  | { readonly kind: "memory"; readonly thinking: Thinking; readonly reason: string }
   /** A promise to answer later; `sentence` is told to the person. */
-  | { readonly kind: "defer"; readonly afterMs: number; readonly sentence: string; readonly reason: string }
+  | {
+      readonly kind: "defer";
+      readonly afterMs: number;
+      readonly fault: boolean;
+      readonly sentence: string;
+      readonly reason: string;
+    }
   /** The end of the ladder. */
   | { readonly kind: "apologise"; readonly sentence: string; readonly reason: string };
 
-/** After this many attempts at a model that fails (not one that is merely out of quota) nobody is kept waiting. */
-const attemptsAtFaults = 3;
+/** After this many failed attempts (a model out of quota is none) nobody is kept waiting. */
+const mostFaults = 3;
 const longWaitMs = 5 * 60_000;
 
 /** Chooses the rung for a failed attempt. Anything but a ForeseenError is a bug: retried, then apologised for. */
-export function stepDown(error: unknown, thought: Thought, attempts: number): Rung {
-  const reason = error instanceof ForeseenError ? `${error.code}: ${error.message}` : `bug: ${String(error)}`;
+export function stepDown(error: unknown, thought: Thought, before: { readonly faults: number }): Rung {
+  const faults = before.faults + 1;
+  const reason = error instanceof ForeseenError ? `${error.code}: ${error.message}` : `bug: ${asError(error).name}`;
   const reference = referenceOf(thought.envelope.messageId);
   const disposition = error instanceof ForeseenError ? error.disposition : { kind: "retry" as const, afterMs: 0 };
   if (disposition.kind === "apologise") return { kind: "apologise", sentence: disposition.sentence, reason };
   if (disposition.kind === "retry") {
     const isWait = error instanceof ForeseenError && error.code === "model_quota";
-    const afterMs = Math.max(disposition.afterMs, isWait ? 1_000 : 5_000 * attempts);
-    const hopeless = isWait ? afterMs > longWaitMs : attempts >= attemptsAtFaults;
+    const afterMs = Math.max(disposition.afterMs, isWait ? 1_000 : 5_000 * faults);
+    const hopeless = isWait ? afterMs > longWaitMs : faults >= mostFaults;
     if (!hopeless) return defer(afterMs, isWait, reason);
     const remembered = fromMemory(thought, reason);
-    if (remembered !== null) return { kind: "memory", thinking: remembered };
+    if (remembered !== null) return { kind: "memory", thinking: remembered, reason };
     if (isWait) return defer(afterMs, isWait, reason);
   }
-  const sentence = `I am sorry, I could not answer this: my model is not available. Please ask again later (reference ${reference}).`;
-  return { kind: "apologise", sentence, reason };
+  return error instanceof ForeseenError
+    ? {
+        kind: "apologise",
+        sentence: `I am sorry, I could not answer this: my model is not available. ${askLater(reference)}`,
+        reason,
+      }
+    : { kind: "apologise", ...apologyFor({ envelope: thought.envelope }, asError(error)) };
+}
+
+/** What a person is told about an error nobody foresaw; its own words may hold anything, so they stay in the log. */
+export function apologyFor(
+  { envelope }: Pick<Thought, "envelope">,
+  error: Error,
+): { sentence: string; reason: string } {
+  const sentence = `I am sorry, something went wrong inside me. ${askLater(referenceOf(envelope.messageId))}`;
+  return { sentence, reason: `bug: ${error.name}` };
+}
+
+function askLater(reference: string): string {
+  return `Please ask again later (reference ${reference}).`;
 }
 
 function defer(afterMs: number, isWait: boolean, reason: string): Rung {
@@ -39,6 +66,7 @@ function defer(afterMs: number, isWait: boolean, reason: string): Rung {
   return {
     kind: "defer",
     afterMs,
+    fault: !isWait,
     reason,
     sentence: `${why} Your message is kept; I will answer it in ${aboutTime(afterMs)}.`,
   };
@@ -56,10 +84,9 @@ function fromMemory(thought: Thought, reason: string): Thinking | null {
   const isQuestion = /[?？؟]/.test(thought.envelope.text);
   const said = thought.recalled.recollections.filter((memory) => memory.agent === null).slice(0, 3);
   if (!isQuestion || said.length === 0) return null;
-  const { snapshot } = thought;
   return {
     text: `My model is not available right now, so this is only what I remember:\n${said.map(quote).join("\n")}`,
-    agent: thought.routed.agent ?? snapshot.defaultAgent,
+    agent: thought.routed.agent ?? fallbackAgent(thought),
     chosenBy: "fallback",
     reason: "the model was not available, so memory answers",
     model: "memory",
@@ -72,9 +99,4 @@ function fromMemory(thought: Thought, reason: string): Thinking | null {
 
 function quote(memory: Recollection): string {
   return `- ${memory.author}, ${memory.createdAt.toISOString().slice(0, 10)}: ${memory.text}`;
-}
-
-/** The short reference that an apology gives, and under which the turn is found in `/status` and the log. */
-export function referenceOf(messageId: string): string {
-  return BigInt(messageId).toString(36).slice(-7);
 }

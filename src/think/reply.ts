@@ -13,11 +13,17 @@ const shape = z.object({
     .string()
     .nullish()
     .transform((name) => name || null),
-  reply: z.string().transform((text) => text.trim()),
+  reply: z.string().transform(cleanText),
 });
 
-/** Reads a model's answer; a string says what is wrong with it. A hand-off needs no text, everything else does. */
-export function parseReply(raw: string): ParsedReply | string {
+/** Says whether an agent may pass the message on to another. */
+export type MayHandOver = (agent: string, to: string) => boolean;
+
+/**
+ * Reads a model's answer; a string says what is wrong with it. A hand-off that is not allowed counts for nothing, and only one that is
+ * needs no text.
+ */
+export function parseReply(raw: string, mayHandOver: MayHandOver): ParsedReply | string {
   let value: unknown;
   try {
     value = JSON.parse(raw.replace(/^\s*```(?:json)?\s*|\s*```\s*$/g, ""));
@@ -26,8 +32,15 @@ export function parseReply(raw: string): ParsedReply | string {
   }
   const parsed = shape.safeParse(value);
   if (!parsed.success) return z.prettifyError(parsed.error);
-  if (parsed.data.reply === "" && parsed.data.handoff === null) return '"reply" is empty';
-  return { agent: parsed.data.agent, handoff: parsed.data.handoff, text: parsed.data.reply };
+  const { agent, reply: text } = parsed.data;
+  const handoff = parsed.data.handoff !== null && mayHandOver(agent, parsed.data.handoff) ? parsed.data.handoff : null;
+  if (text === "" && handoff === null) return '"reply" is empty';
+  return { agent, handoff, text };
+}
+
+/** Text that Postgres and every chat can take: well-formed Unicode without NUL, trimmed. */
+export function cleanText(text: string): string {
+  return text.replaceAll("\0", "").toWellFormed().trim();
 }
 
 /** Reads the text of a reply out of JSON that is still being written. */

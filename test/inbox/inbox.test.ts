@@ -74,11 +74,11 @@ describe("the inbox", () => {
   it("holds a deferred turn back, and what follows it in its conversation with it", async () => {
     for (const id of [3001, 3002]) await inbox.keep(envelope(id, 31), "mention");
     const [turn] = await inbox.take(1);
-    await inbox.defer(turn!, 3_600_000, "quota");
+    await inbox.defer(turn!, { notBefore: new Date(Date.now() + 3_600_000), reason: "quota", fault: false });
     expect(await inbox.take(10)).toEqual([]);
     await database.query("update pgboss.job set start_after = now() where state = 'retry'");
     const [again] = await inbox.take(10);
-    expect(again).toMatchObject({ attempts: 2, envelope: { messageId: "3001" } });
+    expect(again).toMatchObject({ attempts: 2, faults: 0, envelope: { messageId: "3001" } });
     await inbox.finish(again!, null, nothing);
     expect(await drain()).toEqual(["3002"]);
   });

@@ -5,8 +5,12 @@ import { makeReplyStream, parseReply } from "../../src/think/reply.ts";
 describe("a structured reply", () => {
   it("is read whole, in a Markdown fence or without", () => {
     const raw = '{"agent":"ada","reply":"Hello"}';
-    expect(parseReply(raw)).toEqual({ agent: "ada", handoff: null, text: "Hello" });
-    expect(parseReply(`\`\`\`json\n${raw}\n\`\`\``)).toEqual({ agent: "ada", handoff: null, text: "Hello" });
+    expect(parseReply(raw, () => true)).toEqual({ agent: "ada", handoff: null, text: "Hello" });
+    expect(parseReply(`\`\`\`json\n${raw}\n\`\`\``, () => true)).toEqual({
+      agent: "ada",
+      handoff: null,
+      text: "Hello",
+    });
   });
 
   it.each([
@@ -18,7 +22,7 @@ describe("a structured reply", () => {
     '{"agent":1,"reply":"x"}',
     "[]",
     "null",
-  ])("is refused with a reason when it is %j", (raw) => expect(parseReply(raw)).toBeTypeOf("string"));
+  ])("is refused with a reason when it is %j", (raw) => expect(parseReply(raw, () => true)).toBeTypeOf("string"));
 
   it("streams exactly its text, however the JSON is cut into pieces", () => {
     const text = fc.string({ unit: "binary", maxLength: 60 }).map((any) => any.toWellFormed());

@@ -84,6 +84,39 @@ describe("thinking, with Gemini on the simulator", () => {
     expect(calls()).toBe(3);
   });
 
+  it("hands over only to who may speak here, and tells them only what they may know", async () => {
+    const { snapshot, routed } = thoughtOf();
+    const [ada, bob] = snapshot.agents;
+    const forgetful = { ...bob!, memory: { recall: false, scope: "guild" } as const };
+    const recalled = { recent: [], recollections: [recollection("My cat is called Miso.")], notes: [] };
+    const agents = [ada!, forgetful];
+    simulator.script(
+      { reply: { agent: "ada", handoff: "bob", reply: "" } },
+      { when: "has passed this message on", reply: { agent: "bob", reply: "I know of no cat." } },
+    );
+    const thought = thoughtOf({
+      recalled,
+      snapshot: { ...snapshot, agents },
+      routed: { ...routed, candidates: agents },
+    });
+    expect(await think(thought, signal)).toMatchObject({ text: "I know of no cat.", chosenBy: "handoff" });
+    const [first, second] = simulator.requests.slice(-2).map((request) => JSON.stringify(request.body));
+    expect(first).toContain("Miso");
+    expect(second).not.toContain("Miso");
+
+    simulator.script({ reply: { agent: "ada", handoff: "bob", reply: "I answer this myself." } });
+    const alone = thoughtOf({ routed: { ...routed, candidates: [ada!] } });
+    expect(await think(alone, signal)).toMatchObject({ agent: { name: "ada" }, text: "I answer this myself." });
+  });
+
+  it("never speaks an empty text or one that no database takes", async () => {
+    simulator.script(
+      { reply: { agent: "bob", handoff: "ada", reply: "" } },
+      { reply: { agent: "bob", reply: "a\0b" } },
+    );
+    expect(await think(thoughtOf(), signal)).toMatchObject({ text: "ab", notes: ["repaired once"] });
+  });
+
   it("tells the person in plain words that the model declined", async () => {
     simulator.script({ finishReason: "SAFETY" });
     const thinking = await think(thoughtOf(), signal);
@@ -118,37 +151,37 @@ describe("the ladder", () => {
   it("keeps a message whose model fails, twice, and then answers from memory and says so", async () => {
     const error = await broken({ fault: "503", times: null });
     const thought = thoughtOf(remembering);
-    expect(stepDown(error, thought, 1)).toMatchObject({
+    expect(stepDown(error, thought, { faults: 0 })).toMatchObject({
       kind: "defer",
       sentence: expect.stringMatching(/kept.*about \d+ s/),
     });
-    expect(stepDown(error, thought, 2)).toMatchObject({ kind: "defer" });
-    const rung = stepDown(error, thought, 3);
+    expect(stepDown(error, thought, { faults: 1 })).toMatchObject({ kind: "defer" });
+    const rung = stepDown(error, thought, { faults: 2 });
     expect(rung).toMatchObject({ kind: "memory", thinking: { model: "memory", chosenBy: "fallback" } });
     expect(rung.kind === "memory" && rung.thinking.text).toMatch(/only what I remember.*Miso/s);
   });
 
   it("apologises with a reference when memory has nothing either", async () => {
-    const rung = stepDown(await broken({ fault: "503", times: null }), thoughtOf(), 3);
+    const rung = stepDown(await broken({ fault: "503", times: null }), thoughtOf(), { faults: 2 });
     expect(rung).toMatchObject({ kind: "apologise", sentence: expect.stringMatching(/reference \w{5,}/) });
   });
 
   it("keeps its promise for as long as a quota lasts, with the time it lasts", async () => {
     const error = await broken({ fault: "429-day", times: null });
-    expect(stepDown(error, thoughtOf(), 50)).toMatchObject({
+    expect(stepDown(error, thoughtOf(), { faults: 50 })).toMatchObject({
       kind: "defer",
       sentence: expect.stringMatching(/about \d+ (?:min|h)/),
     });
   });
 
   it("does not promise what cannot come: a wrong key is an apology at once", async () => {
-    expect(stepDown(await broken({ fault: "400-key", times: null }), thoughtOf(), 1)).toMatchObject({
+    expect(stepDown(await broken({ fault: "400-key", times: null }), thoughtOf(), { faults: 0 })).toMatchObject({
       kind: "apologise",
     });
   });
 
   it("treats what nobody foresaw as a bug, and never repeats its words to a person", () => {
-    const rung = stepDown(new Error("secret stack"), thoughtOf(), 3);
+    const rung = stepDown(new Error("secret stack"), thoughtOf(), { faults: 2 });
     expect(rung).toMatchObject({ kind: "apologise", sentence: expect.not.stringContaining("secret") });
   });
 });

@@ -44,6 +44,7 @@ export function recollection(text: string, over: Partial<Recollection> = {}): Re
     text,
     author: "Mia",
     agent: null,
+    channelId: "10",
     channelName: "garden",
     sourceMessageId: "99",
     createdAt: new Date("2026-10-01T09:00:00Z"),

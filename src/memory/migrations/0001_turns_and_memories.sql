@@ -22,7 +22,9 @@ create table turns (
   priority text not null check (priority in ('mention', 'reply', 'ambient', 'background')),
   state text not null default 'waiting'
     check (state in ('waiting', 'answering', 'drafted', 'answered', 'ignored', 'buried')),
+  -- How often it was taken up, and how often that ended in a fault (a wait for quota and a restart are none).
   attempts int not null default 0,
+  faults int not null default 0,
   not_before timestamptz,
   -- The finished answer, stored before it is spoken; spoken as it is after a crash.
   draft text,

@@ -1,0 +1,162 @@
+import { ForeseenError } from "../errors.ts";
+import type { Recalled } from "../memory/memory.ts";
+import { estimateTokens } from "../model/governor.ts";
+import type { GenerateOutcome, GenerateRequest, Model, Usage } from "../model/model.ts";
+import type { Agent } from "../settings/settings.ts";
+import type { Thought } from "./graph.ts";
+import type { Prompt } from "./prompt.ts";
+import {
+  cleanText,
+  makeReplyStream,
+  parseReply,
+  type MayHandOver,
+  type ParsedReply,
+  type ReplyStream,
+} from "./reply.ts";
+
+/** No tokens at all. */
+export const noUsage: Usage = { inputTokens: 0, outputTokens: 0, cachedTokens: 0 };
+const defaultMaxOutputTokens = 2_048;
+const leastOutputTokens = 64;
+
+/** What one call (and its repair) brought. */
+export interface Written {
+  /** Null when the model never wrote a well-formed reply. */
+  readonly reply: ParsedReply | null;
+  readonly text: string;
+  readonly model: string;
+  readonly usage: Usage;
+  readonly waitedMs: number;
+  readonly notes: readonly string[];
+}
+
+/** What one call to the model starts from. */
+export interface Brief {
+  readonly thought: Thought;
+  readonly prompt: Prompt;
+  /** Who may answer. */
+  readonly candidates: readonly Agent[];
+  /** What these may know of what was recalled. */
+  readonly recalled: Recalled;
+  readonly fallback: Agent;
+  readonly mayHandOver: MayHandOver;
+}
+
+/** Lets the model write one reply, with one repair try; throws only when nothing was shown yet. */
+export async function write(model: Model, brief: Brief, signal: AbortSignal): Promise<Written> {
+  const stream = makeReplyStream();
+  const wait = { ms: 0 };
+  const request = makeRequest(brief, stream, wait);
+  try {
+    const first = await model.generate(request, signal);
+    if (first.kind === "blocked")
+      return spoken(first, first.sentence, wait.ms, [`the model declined: ${first.reason}`]);
+    const reply = parseReply(first.text, brief.mayHandOver);
+    if (typeof reply !== "string") return { ...spoken(first, reply.text, wait.ms, cutNote(first)), reply };
+    if (stream.text() !== "") return spoken(first, stream.text(), wait.ms, [`the reply was cut: ${reply}`]);
+    return await repair(model, brief, request, { outcome: first, fault: reply }, wait, signal);
+  } catch (error) {
+    if (stream.text() === "" || !(error instanceof ForeseenError)) throw error;
+    const text = `${stream.text()}…\n\n(My model broke off here. Ask me again and I will finish.)`;
+    return { ...spoken(null, text, wait.ms, [`the stream broke off: ${error.code}`]), model: model.name };
+  }
+}
+
+function makeRequest(
+  { thought, prompt, candidates, recalled, fallback }: Brief,
+  stream: ReplyStream,
+  wait: { ms: number },
+): GenerateRequest {
+  const { envelope, snapshot } = thought;
+  const only = candidates.length === 1 ? candidates[0] : undefined;
+  const displayNames = new Map(snapshot.agents.map((agent) => [agent.name, agent.displayName]));
+  return {
+    system: prompt.system,
+    prompt: prompt.prompt,
+    schema: prompt.schema,
+    grounding: {
+      agents: candidates.map(({ name, displayName, description }) => ({ name, displayName, description })),
+      defaultAgent: fallback.name,
+      author: envelope.author.name,
+      message: envelope.text,
+      conversation: recalled.recent.map(({ author, agent, text }) => ({ author, fromAgent: agent !== null, text })),
+      memories: recalled.recollections.filter((memory) => memory.agent === null),
+    },
+    maxOutputTokens: outputTokens(only, prompt),
+    temperature: only?.model.temperature ?? null,
+    model: only?.model.name ?? null,
+    priority: thought.priority,
+    onText: (delta) => {
+      const next = stream.push(delta);
+      const agent = displayNames.get(next.agent ?? "") ?? fallback.displayName;
+      if (next.text !== "") thought.show({ kind: "text", agent, delta: next.text });
+    },
+    onWait: ({ waitMs, ahead }) => {
+      wait.ms = Math.max(wait.ms, waitMs);
+      thought.show({ kind: "waiting", waitMs, ahead });
+    },
+  };
+}
+
+/** An agent's budget for a turn covers the prompt too; a prompt that fills it leaves enough for a sentence. */
+function outputTokens(only: Agent | undefined, prompt: Prompt): number {
+  const most = only?.model.maxOutputTokens ?? defaultMaxOutputTokens;
+  const budget = only?.budget.maxTokensPerTurn ?? null;
+  if (budget === null) return most;
+  return Math.max(leastOutputTokens, Math.min(most, budget - estimateTokens(prompt.system + prompt.prompt)));
+}
+
+async function repair(
+  model: Model,
+  brief: Brief,
+  request: GenerateRequest,
+  first: { outcome: GenerateOutcome & { kind: "text" }; fault: string },
+  wait: { ms: number },
+  signal: AbortSignal,
+): Promise<Written> {
+  const prompt = `${request.prompt}\n\nYour last answer could not be read: ${first.fault}. Write the one JSON object again, complete and nothing else.`;
+  const second = await model.generate({ ...request, prompt }, signal);
+  const usage = addUsage(first.outcome.usage, second.usage);
+  if (second.kind === "blocked")
+    return { ...spoken(second, second.sentence, wait.ms, [`the model declined: ${second.reason}`]), usage };
+  const reply = parseReply(second.text, brief.mayHandOver);
+  if (typeof reply !== "string") return { ...spoken(second, reply.text, wait.ms, ["repaired once"]), usage, reply };
+  const text =
+    readable(second.text) ??
+    readable(first.outcome.text) ??
+    "I have an answer, but it came out garbled twice. Please ask me again.";
+  return { ...spoken(second, text, wait.ms, [`malformed twice: ${first.fault}`]), usage };
+}
+
+/** Plain text is worth speaking as it is; the remains of JSON are not, except for the reply inside. */
+function readable(raw: string): string | null {
+  const text = raw.trim();
+  if (!/^[{[`]/.test(text)) return text === "" ? null : text;
+  const stream = makeReplyStream();
+  stream.push(text);
+  return stream.text().trim() || null;
+}
+
+function spoken(outcome: GenerateOutcome | null, text: string, waitedMs: number, notes: readonly string[]): Written {
+  return {
+    reply: null,
+    text: cleanText(text),
+    model: outcome?.model ?? "",
+    usage: outcome?.usage ?? noUsage,
+    waitedMs,
+    notes,
+  };
+}
+
+function cutNote(outcome: GenerateOutcome & { kind: "text" }): readonly string[] {
+  return outcome.truncated ? ["the model stopped at its token limit"] : [];
+}
+
+/** The sum of two calls. */
+export function addUsage(a: Usage, b: Usage): Usage {
+  return {
+    inputTokens: a.inputTokens + b.inputTokens,
+    outputTokens: a.outputTokens + b.outputTokens,
+    cachedTokens: a.cachedTokens + b.cachedTokens,
+  };
+}

@@ -27,7 +27,7 @@ describe("/forget", () => {
     expect(await desk.forget(place, [memory!.id], signal)).toBe(3);
 
     for (const table of ["turns", "memories", "memory_vectors", "pgboss.job"]) {
-      expect(JSON.stringify(await bot.database.query(`select * from ${table}`)), table).not.toContain("canary-4711");
+      expect(JSON.stringify(await bot.database.query(`select * from ${table}`))).not.toContain("canary-4711");
     }
     expect((await say("What is my locker code?")).text).not.toContain("canary-4711");
     expect(JSON.stringify(await desk.lastReceipt(place, signal))).not.toContain("canary-4711");

@@ -97,7 +97,7 @@ describe("thinking, with Gemini on the simulator", () => {
     const thought = thoughtOf({
       recalled,
       snapshot: { ...snapshot, agents },
-      routed: { ...routed, candidates: agents },
+      routed: { ...routed, agent: ada!, candidates: agents },
     });
     expect(await think(thought, signal)).toMatchObject({ text: "I know of no cat.", chosenBy: "handoff" });
     const [first, second] = simulator.requests.slice(-2).map((request) => JSON.stringify(request.body));

@@ -61,9 +61,16 @@ function makePutBack({ inbox, giveUp, log }: ConsumerOptions, stopped: AbortSign
       await inbox.defer(turn, { notBefore: new Date(), reason: "the process stopped", fault: false });
       return;
     }
+    const disposition = error instanceof ForeseenError ? error.disposition : null;
+    if (error instanceof ForeseenError && disposition?.kind === "retry") {
+      log.info({ messageId, code: error.code }, "a turn is put back");
+      const notBefore = new Date(Date.now() + Math.max(1_000, disposition.afterMs));
+      await inbox.defer(turn, { notBefore, reason: error.code, fault: false });
+      return;
+    }
     const faults = turn.faults + 1;
     log.error({ err: error, messageId, reference: referenceOf(messageId), faults }, "a turn could not be ended");
-    if (faults >= mostFaults) return giveUp(turn, error);
+    if (faults >= mostFaults || disposition !== null) return giveUp(turn, error);
     const notBefore = new Date(Date.now() + 1_000 * 2 ** turn.faults);
     // The name alone: the message of an error nobody foresaw may quote what people wrote.
     await inbox.defer(turn, { notBefore, reason: `bug: ${error.name}`, fault: true });

@@ -8,8 +8,9 @@ import type { Metrics } from "./metrics.ts";
 import { receiptOf, recordAnswer, stopwatch } from "./receipt.ts";
 import { makeRetry } from "./resilience/policies.ts";
 import type { Targets } from "./resilience/targets.ts";
+import { withinBudget } from "./routing/budget.ts";
 import { route } from "./routing/route.ts";
-import type { Settings } from "./settings/settings.ts";
+import type { Settings, Snapshot } from "./settings/settings.ts";
 import type { Think, Thought } from "./think/graph.ts";
 import { stepDown, type Rung } from "./think/ladder.ts";
 
@@ -31,7 +32,8 @@ export async function answer(turn: Turn, rooms: Rooms, signal: AbortSignal): Pro
   if (turn.draft !== null) return speak(turn, turn.draft, rooms, signal);
   const lap = stopwatch({ queued: turn.takenAt.getTime() - envelope.receivedAt.getTime() });
 
-  const snapshot = rooms.settings.current();
+  const snapshot = await affordable(rooms);
+  if (snapshot === null) return giveUp(turn, spentForToday, rooms);
   const decision = route(envelope, snapshot);
   rooms.log.debug({ messageId: envelope.messageId, judge: decision.judge, reason: decision.reason }, "routed");
   lap("route");
@@ -51,6 +53,17 @@ export async function answer(turn: Turn, rooms: Rooms, signal: AbortSignal): Pro
   const draft = { text: thinking.text, receipt: receiptOf(turn, thinking, recalled, snapshot.revision, stageMs) };
   await rooms.inbox.saveDraft(turn, draft);
   return speak(turn, draft, rooms, signal);
+}
+
+const spentForToday = {
+  sentence: "I have used up what I may spend today. Please ask me again after midnight UTC.",
+  reason: "budget: every agent has used its daily tokens",
+};
+
+async function affordable({ settings, inbox }: Rooms): Promise<Snapshot | null> {
+  const snapshot = settings.current();
+  const limited = snapshot.agents.some(({ budget }) => budget.dailyTokens !== null);
+  return limited ? withinBudget(snapshot, await inbox.tokensToday()) : snapshot;
 }
 
 async function thinkOrStepDown(turn: Turn, thought: Thought, rooms: Rooms, signal: AbortSignal) {

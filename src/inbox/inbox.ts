@@ -11,6 +11,7 @@ import {
   putBackTurn,
   storeDraft,
   takeUpTurns,
+  tokensToday,
   type Delay,
   type Draft,
   type Turn,
@@ -47,6 +48,8 @@ export interface Inbox extends Component {
   bury(turn: Turn, error: string, reference: string): Promise<void>;
   /** Tells the queue that these turns are still being worked on. */
   touch(turns: readonly Turn[]): Promise<void>;
+  /** What each agent's answers have used since midnight UTC, in tokens. */
+  tokensToday(): Promise<ReadonlyMap<string, number>>;
   /** Calls back after every `keep`, in this process. */
   onKept(listener: () => void): void;
   report(): Promise<InboxReport>;
@@ -105,6 +108,7 @@ export function makeInbox(options: { database: Database; alone: boolean; log: Lo
     touch: async (turns) => {
       if (turns.length > 0) await boss.touch(queue, turns.map(attempt));
     },
+    tokensToday: () => tokensToday(database),
     onKept: (listener) => listeners.push(listener),
     report: () => report(database),
   };

@@ -190,3 +190,12 @@ async function change(sql: Sql, turn: Turn, assignments: string, values: readonl
 export function referenceOf(messageId: string): string {
   return BigInt(messageId).toString(36).slice(-7);
 }
+
+/** What each agent's answers have used since midnight UTC, in tokens. */
+export async function tokensToday(sql: Sql): Promise<ReadonlyMap<string, number>> {
+  const rows = await sql.query<{ agent: string; tokens: number }>(
+    `select agent, sum((receipt->'tokens'->>'inputTokens')::float8 + (receipt->'tokens'->>'outputTokens')::float8) as tokens
+     from turns where finished_at >= date_trunc('day', now(), 'UTC') and state = 'answered' and receipt is not null group by agent`,
+  );
+  return new Map(rows.map((row) => [row.agent, row.tokens]));
+}

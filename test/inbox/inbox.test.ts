@@ -110,6 +110,20 @@ describe("the inbox", () => {
     expect(await database.query("select state from turns where message_id = 5001")).toEqual([{ state: "answered" }]);
   });
 
+  it("counts what each agent has used today, and not what it used before", async () => {
+    const tokens = { inputTokens: 100, outputTokens: 20, cachedTokens: 50 };
+    const receipt = { agent: "nova", model: "m", promptRevision: "r", tokens } as never;
+    for (const id of [7001, 7002]) {
+      await inbox.keep(envelope(id, id), "mention");
+      const [turn] = await inbox.take(1);
+      await inbox.saveDraft(turn!, { text: "an answer", receipt });
+      await inbox.finish(turn!, receipt, nothing);
+    }
+    expect(await inbox.tokensToday()).toEqual(new Map([["nova", 240]]));
+    await database.query("update turns set finished_at = now() - interval '1 day' where message_id = 7001");
+    expect(await inbox.tokensToday()).toEqual(new Map([["nova", 120]]));
+  });
+
   it("reports what waits and what was given up, with its reference", async () => {
     await inbox.keep(envelope(6001, 61), "mention");
     const [turn] = await inbox.take(1);

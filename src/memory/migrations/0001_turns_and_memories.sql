@@ -41,6 +41,7 @@ create table turns (
 );
 create index turns_conversation on turns (conversation_id, message_id desc);
 create index turns_open on turns (received_at) where state in ('waiting', 'answering', 'drafted');
+create index turns_finished on turns (finished_at) where state = 'answered';
 create index turns_buried on turns (finished_at) where state = 'buried';
 
 -- What recall searches, each with its source.

@@ -141,9 +141,13 @@ export async function giveUp(turn: Turn, end: { sentence: string; reason: string
   rooms.log.error({ messageId: envelope.messageId, reference, reason: end.reason }, "buried");
 }
 
+/** A shorter wait is over before anybody has read of it. */
+const leastWaitToldMs = 1_000;
+
 /** Progress is for the person; a wait is for operators as well. */
 function tell(envelope: Envelope, progress: Progress, { chat, log }: Rooms): void {
   const { messageId } = envelope;
+  if (progress.kind === "waiting" && progress.waitMs < leastWaitToldMs) return;
   if (progress.kind === "waiting") log.info({ messageId, waitMs: progress.waitMs, ahead: progress.ahead }, "waiting");
   if (progress.kind === "deferred")
     log.info({ messageId, until: new Date(progress.untilMs).toISOString() }, "deferred");

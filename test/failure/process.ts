@@ -3,6 +3,7 @@ import { once } from "node:events";
 import { createServer, type AddressInfo } from "node:net";
 import { join } from "node:path";
 import { text } from "node:stream/consumers";
+import { startBot, type Bot } from "./bot.ts";
 
 const main = join(import.meta.dirname, "..", "..", "src", "main.ts");
 
@@ -38,4 +39,62 @@ export async function freePort(): Promise<number> {
   server.close();
   await once(server, "close");
   return port;
+}
+
+/** A running product and its health API. */
+export interface Watched extends Bot {
+  /** Asks the health API; rejects as long as nobody listens. */
+  get(path: string, init?: RequestInit): Promise<Response>;
+  status(): Promise<Status>;
+  metrics(): Promise<Metrics>;
+}
+
+/** The part of `/status` that these tests read. */
+export interface Status {
+  readonly circuit_breakers: Readonly<Record<string, { readonly state: string; readonly failure_count: number }>>;
+  readonly inbox: {
+    readonly waiting: number;
+    readonly oldestWaitingSeconds: number;
+    readonly buried: number;
+    readonly lastBuried: readonly { readonly reference: string; readonly error: string }[];
+  };
+}
+
+/** Samples of `/metrics`. */
+export interface Metrics {
+  readonly text: string;
+  /** The sum of the samples of this name whose labels have these values; null when there is none. */
+  value(name: string, labels?: Readonly<Record<string, string>>): number | null;
+}
+
+/** Starts the product as `startBot` does, on a port that is known. */
+export async function startWatched(data: string, env: Readonly<Record<string, string>>): Promise<Watched> {
+  const port = await freePort();
+  const bot = startBot(data, { ...env, HEALTH_CHECK_PORT: String(port) });
+  // Somebody else may have taken the port meanwhile; then the log says where it is.
+  const origin = () => bot.log.map((line) => line["listening"]).find((url) => typeof url === "string");
+  const get = (path: string, init?: RequestInit) => fetch(`${origin() ?? `http://127.0.0.1:${port}`}${path}`, init);
+  return {
+    ...bot,
+    get,
+    status: async () => (await (await get("/status")).json()) as Status,
+    metrics: async () => readMetrics(await (await get("/metrics")).text()),
+  };
+}
+
+function readMetrics(body: string): Metrics {
+  const samples = [...body.matchAll(/^(\w+)(?:\{(.*)\})? (\S+)$/gm)].map(([, name, labels = "", value]) => ({
+    name,
+    labels: new Map([...labels.matchAll(/(\w+)="([^"]*)"/g)].map(([, label, text]) => [label, text])),
+    value: Number(value),
+  }));
+  return {
+    text: body,
+    value: (name, labels = {}) => {
+      const found = samples.filter(
+        (one) => one.name === name && Object.entries(labels).every(([label, text]) => one.labels.get(label) === text),
+      );
+      return found.length === 0 ? null : found.reduce((sum, one) => sum + one.value, 0);
+    },
+  };
 }

@@ -34,6 +34,9 @@ const options = {
 type Flags = { data: string; agents: string; as?: string; json: boolean };
 
 const exitMisconfigured = 78;
+/** A stop that is over sooner needs no words. */
+const noticeableMs = 300;
+const leaving = "Finishing the answer, then leaving. Ctrl-C again leaves at once; whatever is not answered is kept.";
 
 async function main(): Promise<void> {
   const parsed = readArguments();
@@ -64,7 +67,10 @@ async function converse(config: Config, flags: Flags): Promise<void> {
     log,
     now: () => new Date(),
     onDone: () => void run.promise.then((it) => it.requestStop()),
-    onInterrupt: () => void run.promise.then((it) => it.interrupt("SIGINT")),
+    onInterrupt: () => {
+      void run.promise.then((it) => it.interrupt("SIGINT"));
+      setTimeout(() => terminal.say(leaving), noticeableMs).unref();
+    },
   });
   terminal.open();
   const [{ allInOne }, { runComponents }, { makeMetrics }] = await Promise.all([

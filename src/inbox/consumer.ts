@@ -117,7 +117,8 @@ function makeLanes(options: ConsumerOptions) {
 
   const wake = () => {
     again = true;
-    if (!closed) looking ??= look();
+    // Not while all lanes are full: a look that waits for nothing ends before it is noted here, and then seems never to end.
+    if (!closed && inFlight.size < lanes) looking ??= look();
   };
 
   return {

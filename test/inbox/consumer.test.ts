@@ -1,0 +1,58 @@
+import { pino } from "pino";
+import { expect, it, vi } from "vitest";
+import type { Envelope } from "../../src/envelope.ts";
+import { makeConsumer } from "../../src/inbox/consumer.ts";
+import { makeInbox } from "../../src/inbox/inbox.ts";
+import { openFreshDatabase } from "../connections/fresh-database.ts";
+
+const log = pino({ level: "silent" });
+
+function envelope(id: number): Envelope {
+  return {
+    messageId: String(id),
+    guildId: "7",
+    guildName: "terminal",
+    channelId: String(id),
+    channelName: `channel-${id}`,
+    audience: "public",
+    conversationId: String(id),
+    author: { id: "9", name: "Mia", kind: "person" },
+    text: `message ${id}`,
+    receivedAt: new Date(),
+    addressed: true,
+    addressedAgent: null,
+    locale: null,
+  };
+}
+
+it("the consumer takes up what waits as soon as a lane is free, however often it looked while none was", async () => {
+  const database = await openFreshDatabase();
+  const inbox = makeInbox({ database, alone: true, log });
+  const gate = Promise.withResolvers<void>();
+  const taken: string[] = [];
+  const consumer = makeConsumer({
+    inbox,
+    answer: async (turn) => {
+      taken.push(turn.envelope.messageId);
+      await gate.promise;
+      await inbox.finish(turn, null, async () => {});
+    },
+    giveUp: async () => {},
+    lanes: 2,
+    turnDeadlineMs: 30_000,
+    // No look but those for a message that was kept and for a lane that became free.
+    pollMs: 3_600_000,
+    log,
+  });
+  const running = new AbortController();
+  for (const part of [inbox, consumer]) await part.start(running.signal, () => {});
+  for (const id of [1, 2]) await inbox.keep(envelope(id), "mention");
+  await vi.waitFor(() => expect(taken).toEqual(["1", "2"]), { timeout: 5_000 });
+  for (const id of [3, 4, 5]) await inbox.keep(envelope(id), "mention");
+  expect(taken).toHaveLength(2);
+  gate.resolve();
+  await consumer.drained(AbortSignal.timeout(5_000));
+  expect(taken).toEqual(["1", "2", "3", "4", "5"]);
+  for (const part of [consumer, inbox]) await part.stop(AbortSignal.timeout(5_000));
+  await database.close();
+});

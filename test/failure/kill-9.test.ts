@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
+import { openPglite } from "../../src/connections/pglite.ts";
 import { temporaryFolder } from "../connections/fresh-database.ts";
 import { startGeminiSimulator } from "../simulators/gemini/simulator.ts";
 import { startBot, type Answer } from "./bot.ts";
@@ -25,65 +26,84 @@ describe(`killed with SIGKILL at a random moment, ${rounds} times (seed ${seed})
     await folder.remove();
   });
 
-  it("every message is answered, none twice without saying so, and each conversation in its order", async () => {
-    const answers: Answer[] = [];
-    const texts = new Map<string, string>();
-    let sent = 0;
+  it("every message is answered, none twice without saying so and in the same words, and each conversation in its order", async () => {
+    // No two calls get the same words, so that words which come twice are the kept draft and no second thinking.
+    const takes = Array.from({ length: rounds * 8 }, (_, i) => ({
+      on: "generate" as const,
+      reply: { agent: "mira", reply: `This is take ${i}, and it takes a while to write it down.` },
+    }));
+    simulator.script(...takes);
+    const runs: (readonly Answer[])[] = [];
     for (let round = 0; round < rounds; round += 1) {
       const bot = startBot(folder.path, env());
-      // Two conversations; a message stands for itself in the prompt the simulator captures.
-      const lines = [0, 1, 2].flatMap((i) => [
-        `/channel ${i % 2 === 0 ? "red" : "blue"}`,
-        `question-${sent + i}-asked`,
-      ]);
-      bot.say(...lines);
-      const kept = () =>
-        simulator.requests.some((request) => JSON.stringify(request.body).includes(`question-${sent}-asked`));
-      await vi.waitFor(() => expect(kept()).toBe(true), { timeout: 15_000, interval: 5 });
-      await countdown(Math.floor(random() ** 2 * 400), simulator.url);
+      // The channels take turns: what an earlier round left in one is answered beside what this one says in the other.
+      const lines = [0, 1, 2].map((i) => `question-${round}-${i}-asked`);
+      bot.say(`/channel ${round % 2 === 0 ? "red" : "blue"}`, ...lines);
+      const before = simulator.requests.length;
+      await vi.waitFor(() => expect(simulator.requests.length).toBeGreaterThan(before), waiting);
+      // Every third time at the moment that matters most: the answer is out, and its commit is not yet.
+      if (round % 3 === 2) await vi.waitUntil(() => bot.answers.length > 0, waiting);
+      else await countdown(Math.floor(random() ** 2 * 400), simulator.url);
       bot.kill("SIGKILL");
       await bot.exited;
-      answers.push(...bot.answers);
-      sent += 3;
+      runs.push(bot.answers);
     }
     const last = startBot(folder.path, env());
     last.end();
     expect(await last.exited).toBe(0);
-    answers.push(...last.answers);
-    await checkStored(folder.path, texts);
+    runs.push(last.answers);
+    expect((await simulatorScript()).scripted, "more calls than takes").toBeGreaterThan(0);
 
-    const kept = [...texts.keys()];
-    const fresh = answers.filter((answer) => !answer.redelivered);
-    expect(new Set(answers.map((answer) => answer.messageId))).toEqual(new Set(kept));
-    expect(fresh.length, "an answer was shown twice and did not say so").toBe(
-      new Set(fresh.map((a) => a.messageId)).size,
-    );
-    for (const answer of answers) expect(answer.text).not.toBe("");
-    // Everything that was read from the pipe before the kill was kept: at least the first message of every round.
+    const kept = await readKept(folder.path);
+    expect(new Set(runs.flat().map(({ messageId }) => messageId))).toEqual(new Set(kept));
+    // The first line of a round reached the model before the kill, so it was kept before that.
     expect(kept.length).toBeGreaterThanOrEqual(rounds);
+    const first = new Map<string, Answer>();
+    for (const answer of runs.flat()) {
+      expect(answer.text).toMatch(/^This is take \d+, and it takes a while to write it down\.$/);
+      const earlier = first.get(answer.messageId) ?? null;
+      if (earlier === null) first.set(answer.messageId, answer);
+      expect(earlier === null || answer.redelivered, "shown twice, and did not say so").toBe(true);
+      expect(answer.text, "other words than the first time").toBe((earlier ?? answer).text);
+    }
+    if (process.env["ROUNDS"] !== undefined) report(runs, kept);
   }, 300_000);
+
+  const simulatorScript = async () =>
+    (await (await fetch(`${simulator.url}/control/report`)).json()) as { scripted: number };
 });
+
+const waiting = { timeout: 15_000, interval: 2 };
+
+function report(runs: readonly (readonly Answer[])[], kept: readonly string[]): void {
+  const answers = runs.flat();
+  const redelivered = answers.filter((answer) => answer.redelivered).length;
+  const twice = answers.length - new Set(answers.map(({ messageId }) => messageId)).size;
+  const beforeTheEnd = answers.length - (runs.at(-1)?.length ?? 0);
+  const figures = { rounds, seed, kept: kept.length, answers: answers.length, beforeTheEnd, redelivered, twice };
+  process.stdout.write(`${JSON.stringify(figures)}\n`);
+}
 
 /** Lets the bot run on for as long as some requests to the simulator take. */
 async function countdown(ticks: number, url: string): Promise<void> {
   for (let tick = 0; tick < ticks; tick += 1) await (await fetch(`${url}/control/report`)).text();
 }
 
-/** Reads from the database what was kept, and that nothing of it is open. */
-async function checkStored(path: string, texts: Map<string, string>): Promise<void> {
-  const { openPglite } = await import("../../src/connections/pglite.ts");
+/** The ids of all messages that were kept; each was answered, in the order of its conversation. */
+async function readKept(path: string): Promise<readonly string[]> {
   const database = await openPglite(path);
   const rows = await database.query<{ message_id: string; state: string; text: string; conversation_id: string }>(
     "select message_id, state, text, conversation_id from turns order by finished_at, message_id",
   );
-  const order = new Map<string, bigint>();
-  for (const row of rows) {
-    texts.set(row.message_id, row.text);
-    expect(row.state, row.text).toBe("answered");
-    expect(BigInt(row.message_id) > (order.get(row.conversation_id) ?? 0n), "answered out of order").toBe(true);
-    order.set(row.conversation_id, BigInt(row.message_id));
-  }
   await database.close();
+  const last = new Map<string, bigint>();
+  for (const row of rows) {
+    expect(row.state, row.text).toBe("answered");
+    expect(BigInt(row.message_id) > (last.get(row.conversation_id) ?? 0n), "answered out of order").toBe(true);
+    last.set(row.conversation_id, BigInt(row.message_id));
+  }
+  expect(last.size, "conversations").toBe(2);
+  return rows.map((row) => row.message_id);
 }
 
 function randomFrom(start: number): () => number {

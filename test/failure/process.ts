@@ -32,7 +32,7 @@ export async function runToEnd(
 }
 
 /** A port of loopback that was free a moment ago. */
-export async function freePort(): Promise<number> {
+async function freePort(): Promise<number> {
   const server = createServer().listen(0, "127.0.0.1");
   await once(server, "listening");
   const { port } = server.address() as AddressInfo;
@@ -50,7 +50,7 @@ export interface Watched extends Bot {
 }
 
 /** The part of `/status` that these tests read. */
-export interface Status {
+interface Status {
   readonly circuit_breakers: Readonly<Record<string, { readonly state: string; readonly failure_count: number }>>;
   readonly inbox: {
     readonly waiting: number;
@@ -61,16 +61,20 @@ export interface Status {
 }
 
 /** Samples of `/metrics`. */
-export interface Metrics {
+interface Metrics {
   readonly text: string;
   /** The sum of the samples of this name whose labels have these values; null when there is none. */
   value(name: string, labels?: Readonly<Record<string, string>>): number | null;
 }
 
 /** Starts the product as `startBot` does, on a port that is known. */
-export async function startWatched(data: string, env: Readonly<Record<string, string>>): Promise<Watched> {
+export async function startWatched(
+  data: string,
+  env: Readonly<Record<string, string>>,
+  flags: readonly string[] = ["--json"],
+): Promise<Watched> {
   const port = await freePort();
-  const bot = startBot(data, { ...env, HEALTH_CHECK_PORT: String(port) });
+  const bot = startBot(data, { ...env, HEALTH_CHECK_PORT: String(port) }, flags);
   // Somebody else may have taken the port meanwhile; then the log says where it is.
   const origin = () => bot.log.map((line) => line["listening"]).find((url) => typeof url === "string");
   const get = (path: string, init?: RequestInit) => fetch(`${origin() ?? `http://127.0.0.1:${port}`}${path}`, init);
@@ -85,14 +89,15 @@ export async function startWatched(data: string, env: Readonly<Record<string, st
 function readMetrics(body: string): Metrics {
   const samples = [...body.matchAll(/^(\w+)(?:\{(.*)\})? (\S+)$/gm)].map(([, name, labels = "", value]) => ({
     name,
-    labels: new Map([...labels.matchAll(/(\w+)="([^"]*)"/g)].map(([, label, text]) => [label, text])),
+    labels: new Map([...labels.matchAll(/(\w+)="([^"]*)"/g)].map(([, label, given]) => [label, given])),
     value: Number(value),
   }));
   return {
     text: body,
     value: (name, labels = {}) => {
       const found = samples.filter(
-        (one) => one.name === name && Object.entries(labels).every(([label, text]) => one.labels.get(label) === text),
+        (one) =>
+          one.name === name && Object.entries(labels).every(([label, wanted]) => one.labels.get(label) === wanted),
       );
       return found.length === 0 ? null : found.reduce((sum, one) => sum + one.value, 0);
     },

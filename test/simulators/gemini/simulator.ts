@@ -18,7 +18,7 @@ export interface SimulatorOptions extends Partial<QuotaLimits>, Partial<Pace> {
 }
 
 /** One request as it arrived. */
-export interface Captured {
+interface Captured {
   readonly method: string;
   readonly model: string;
   readonly operation: string;

@@ -80,11 +80,11 @@ export function readConfig(env: Environment): Config {
   const config = assemble(required, optional);
   const { poolMin, poolMax } = config.postgresql;
   if (poolMin !== null && poolMax !== null && poolMax < poolMin) {
-    faults.push({
-      where: "POSTGRES_POOL_MAX_SIZE",
-      problem: `${poolMax} is less than POSTGRES_POOL_MIN_SIZE, which is ${poolMin}`,
-      remedy: "Raise it, or lower POSTGRES_POOL_MIN_SIZE",
-    });
+    // Named is the one that was set: nobody finds a fault in a default.
+    const [where, problem] = env["POSTGRES_POOL_MAX_SIZE"]?.trim()
+      ? ["POSTGRES_POOL_MAX_SIZE", `${poolMax} is less than POSTGRES_POOL_MIN_SIZE, which is ${poolMin}`]
+      : ["POSTGRES_POOL_MIN_SIZE", `${poolMin} is more than POSTGRES_POOL_MAX_SIZE, which is ${poolMax}`];
+    faults.push({ where, problem, remedy: "Make the pool's greatest size at least as large as its least" });
   }
   if (faults.length > 0) throw new Misconfigured(faults);
   return config;

@@ -119,6 +119,13 @@ describe("the environment", () => {
     expect(shown).toContain('"apiKey":"set"');
   });
 
+  it("names the one of two sizes that was set", () => {
+    expect(faultsOf({ POSTGRES_POOL_MIN_SIZE: "11" })).toMatchObject([{ where: "POSTGRES_POOL_MIN_SIZE" }]);
+    expect(faultsOf({ POSTGRES_POOL_MAX_SIZE: "2", POSTGRES_POOL_MIN_SIZE: "3" })).toMatchObject([
+      { where: "POSTGRES_POOL_MAX_SIZE" },
+    ]);
+  });
+
   it("either becomes a Config or is refused with faults, whatever it holds", () => {
     const name = fc.constantFrom(...variables.map((variable) => variable.name));
     fc.assert(

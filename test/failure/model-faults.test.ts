@@ -139,7 +139,7 @@ async function during(env: Readonly<Record<string, string>>, talk: (stage: Stage
 
 /** Waits for so many answers; none is empty, and each says something to its own message. */
 async function answered(bot: Watched, count: number): Promise<void> {
-  await vi.waitFor(() => expect(bot.answers.length).toBeGreaterThanOrEqual(count), { timeout: 100_000, interval: 50 });
+  await vi.waitFor(() => expect(bot.answers.length).toBeGreaterThanOrEqual(count), { timeout: 130_000, interval: 50 });
   expect(bot.answers).toHaveLength(count);
   expect(new Set(bot.answers.map((answer) => answer.messageId)).size, "one message was answered twice").toBe(count);
   for (const { text, redelivered } of bot.answers) {

@@ -1,5 +1,6 @@
 import type { Chat, Progress } from "./chat/chat.ts";
 import type { Envelope } from "./envelope.ts";
+import { ForeseenError } from "./errors.ts";
 import type { Inbox } from "./inbox/inbox.ts";
 import { referenceOf, type Draft, type Turn } from "./inbox/turns.ts";
 import type { Logger } from "./log.ts";
@@ -78,7 +79,8 @@ async function thinkOrStepDown(turn: Turn, thought: Thought, rooms: Rooms, signa
       { err: error, messageId, faults: turn.faults, reference: referenceOf(messageId), next: rung.kind },
       "the model did not answer",
     );
-    rooms.metrics.systemErrors.inc({ error_type: rung.reason.split(":")[0] ?? "bug", component: "model" });
+    // The governor has counted what it foresaw.
+    if (!(error instanceof ForeseenError)) rooms.metrics.systemErrors.inc({ error_type: "bug", component: "think" });
     return rung.kind === "memory" ? rung.thinking : rung;
   }
 }

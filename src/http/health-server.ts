@@ -89,6 +89,7 @@ async function listen(server: Server, { host, port, whenTaken, log }: HealthServ
       const taken = urlOf(server, host);
       if (candidate !== port)
         log.warn({ wanted: port, listening: taken }, `port ${port} is taken; the health API is at ${taken}`);
+      else log.info({ listening: taken }, `the health API is at ${taken}`);
       return;
     }
     if (code !== "EADDRINUSE") {

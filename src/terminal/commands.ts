@@ -61,6 +61,11 @@ export function isCommand(line: string): boolean {
   return line.startsWith("/") && !line.startsWith("//");
 }
 
+/** Whether a command only changes who speaks, or where. */
+export function movesSeat(line: string): boolean {
+  return /^\/(?:as|channel)(?:\s|$)/.test(line);
+}
+
 /** The commands that begin like this, for completion. */
 export function completeCommand(beginning: string): string[] {
   return Object.keys(commands)

@@ -3,7 +3,7 @@ import type { Envelope, Snowflake } from "../envelope.ts";
 import { asError, ForeseenError } from "../errors.ts";
 import type { Progress, Reply } from "../chat/chat.ts";
 import type { Backing, Terminal, TerminalOptions } from "./terminal.ts";
-import { isCommand, runCommand, type Teller } from "./commands.ts";
+import { isCommand, movesSeat, runCommand, type Teller } from "./commands.ts";
 import { makeSeat, type Seat } from "./place.ts";
 import { clean, flat } from "./text.ts";
 
@@ -106,8 +106,8 @@ class PipedTerminal implements Terminal {
     const { log, maxMessageChars } = this.#options;
     const { signal } = this.#leaving;
     if (text !== null && isCommand(text)) {
-      // Or `/why` in a script would not be about the line before it.
-      await this.#unanswered.atMost(0, signal);
+      // Or `/why` in a script would not be about the line before it. A change of seat concerns only the lines after it.
+      if (!movesSeat(text)) await this.#unanswered.atMost(0, signal);
       const quit = (): boolean => (this.#quit = true);
       await runCommand(text, { desk, seat: this.#seat, teller: this.#teller, log, quit }, signal);
       return;

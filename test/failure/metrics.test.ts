@@ -59,6 +59,14 @@ describe("what operators see of a conversation and of a fault", () => {
     expect(metrics.value("discord_agent_inbox_oldest_waiting_seconds")).toBeGreaterThan(0);
     expect(metrics.value("discord_agent_system_errors_total", { component: "model" })).toBeGreaterThan(0);
     expect(metrics.value("discord_agent_messages_total", { message_type: "deferred" })).toBe(1);
+    expect(
+      metrics.value("discord_agent_gemini_api_calls_total", { operation: "generate", status: "model_unavailable" }),
+    ).toBe(3);
+    expect(
+      metrics.value("discord_agent_system_errors_total", { error_type: "model_unavailable", component: "model" }),
+    ).toBe(3);
     expect((await bot.status()).inbox.waiting).toBe(1);
+    const age = metrics.value("discord_agent_inbox_oldest_waiting_seconds") ?? 0;
+    await vi.waitFor(async () => expect((await bot.status()).inbox.oldestWaitingSeconds).toBeGreaterThan(age + 0.2));
   }, 60_000);
 });

@@ -57,6 +57,23 @@ describe("a conversation in a pipe", () => {
   });
 });
 
+describe("two conversations in one pipe", () => {
+  it("run side by side: one is answered while the other waits for its model", async () => {
+    const folder = await temporaryFolder();
+    const simulator = await startGeminiSimulator({});
+    simulator.script({ fault: "hang", on: "generate", when: "the first of all" });
+    const bot = startBot(folder.path, { GEMINI_API_KEY: "x", GEMINI_BASE_URL: simulator.url });
+    bot.say("/channel red", "Here is the first of all.", "/channel blue", "Here is the second.");
+    await vi.waitFor(() => expect(bot.answers).toHaveLength(1), { timeout: 20_000, interval: 10 });
+    bot.kill("SIGKILL");
+    await bot.exited;
+    const calls = simulator.requests.map((request) => JSON.stringify(request.body));
+    expect(calls.some((body) => body.includes("the first of all"))).toBe(true);
+    await simulator.stop();
+    await folder.remove();
+  });
+});
+
 describe("the prompt that was really sent", () => {
   it("has the conversation oldest first, memories with dates, the channel, and nothing of another guild or a private channel", async () => {
     const folder = await temporaryFolder();

@@ -43,7 +43,7 @@ export function makeFakeBacking(onHeard: (envelope: Envelope) => void = () => un
     facts: {
       agents: ["Ada", "Bo", "Cy"],
       model: "offline model; set GEMINI_API_KEY for Gemini",
-      dataDir: "/work/data",
+      dataDir: "/srv/data",
       version: "0.1.0",
       httpUrl: "http://127.0.0.1:8000/health",
     },

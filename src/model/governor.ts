@@ -33,7 +33,8 @@ interface Errand<T> {
   readonly tokens: number;
   readonly priority: Priority;
   readonly onDelay: (delay: Delay) => void;
-  readonly call: (signal: AbortSignal) => Promise<T>;
+  /** `arrived` is called as soon as the provider begins to answer. */
+  readonly call: (signal: AbortSignal, arrived: () => void) => Promise<T>;
   /** True once something was shown that a second try would contradict. */
   readonly isIrrevocable: () => boolean;
   /** Input tokens as the provider counted them; null when it did not. */
@@ -87,18 +88,25 @@ export function makeGovernor(options: GovernorOptions): Governor {
 
 function generation({ model, metrics }: GovernorOptions, request: GenerateRequest) {
   let shown = false;
-  const onText = (delta: string) => {
-    shown = true;
-    request.onText?.(delta);
+  const watch = (arrived: () => void): GenerateRequest => {
+    const { onText } = request;
+    if (onText === undefined) return request;
+    return {
+      ...request,
+      onText: (delta) => {
+        if (!shown) arrived();
+        shown = true;
+        onText(delta);
+      },
+    };
   };
-  const watched = request.onText === undefined ? request : { ...request, onText };
   return {
     operation: "generate",
     bucket: request.model ?? model.name,
     tokens: estimateTokens(request.system) + estimateTokens(request.prompt),
     priority: request.priority,
     onDelay: (delay) => request.onWait?.(delay),
-    call: (signal) => model.generate(watched, signal),
+    call: (signal, arrived) => model.generate(watch(arrived), signal),
     isIrrevocable: () => shown,
     inputTokens: ({ usage }) => {
       metrics.tokens.labels("input").inc(usage.inputTokens);
@@ -135,12 +143,21 @@ function makeErrands(options: GovernorOptions, turnstileOf: (bucket: string) => 
     const closedInMs = options.breaker.retryInMs();
     if (closedInMs > 0) throw new BreakerOpen(options.breaker.name, closedInMs);
     const ticket = await pass(errand, signal);
+    let isThere = false;
+    const arrived = async () => {
+      if (isThere) return;
+      isThere = true;
+      await limits.arrived(errand.bucket, ticket, signal).catch(unsettled);
+    };
     try {
-      const result = await options.breaker.execute((own) => measure(options, errand, own), signal);
+      const call = (own: AbortSignal) => measure(options, () => errand.call(own, () => void arrived()), errand);
+      const result = await options.breaker.execute(call, signal);
+      await arrived();
       const counted = errand.inputTokens(result);
       if (counted !== null) await limits.settle(errand.bucket, ticket, counted, signal).catch(unsettled);
       return result;
     } catch (error) {
+      await arrived();
       await learn(error, errand.bucket, signal);
       throw error;
     } finally {
@@ -161,10 +178,10 @@ function makeErrands(options: GovernorOptions, turnstileOf: (bucket: string) => 
 }
 
 /** Runs the call itself and counts it: only what really goes out is a call. */
-async function measure<T>({ metrics }: GovernorOptions, errand: Errand<T>, signal: AbortSignal): Promise<T> {
+async function measure<T>({ metrics }: GovernorOptions, call: () => Promise<T>, errand: Errand<T>): Promise<T> {
   const stop = metrics.geminiSeconds.labels(errand.operation).startTimer();
   try {
-    const result = await errand.call(signal);
+    const result = await call();
     metrics.geminiCalls.labels(errand.operation, errand.status(result)).inc();
     return result;
   } catch (error) {

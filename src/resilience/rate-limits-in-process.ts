@@ -5,7 +5,7 @@ type Reason = Extract<Answer, { granted: false }>["reason"];
 
 interface Grant {
   readonly ticket: string;
-  readonly at: number;
+  at: number;
   tokens: number;
 }
 
@@ -20,8 +20,8 @@ interface Bucket {
 const minuteMs = 60_000;
 
 /**
- * Counts in this process, exactly, over every window of a minute. The provider counts at arrival, and calls travel for
- * different times: `marginMs` is added to the minute so that two that drift together still are a minute apart.
+ * Counts in this process, exactly, over every window of a minute. The provider counts at arrival, which lies
+ * between the grant and the first sign of an answer: the later one counts, and `marginMs` is for a call that travels faster than those before it.
  */
 export function makeInProcessRateLimits(
   limits: (bucket: string) => Limits,
@@ -55,6 +55,13 @@ export function makeInProcessRateLimits(
       const next = makeForecast(bucketOf(ask.bucket), limits(ask.bucket), windowMs, now());
       for (let position = 0; position < ahead; position += 1) next(ask.tokens);
       return next(ask.tokens).at - now();
+    },
+    arrived: async (name, ticket) => {
+      const { grants } = bucketOf(name);
+      const grant = grants.find((candidate) => candidate.ticket === ticket);
+      if (grant === undefined) return;
+      grant.at = now();
+      grants.sort((a, b) => a.at - b.at);
     },
     settle: async (name, ticket, tokens) => {
       const grant = bucketOf(name).grants.find((candidate) => candidate.ticket === ticket);

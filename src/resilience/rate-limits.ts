@@ -33,6 +33,8 @@ export interface RateLimits {
   take(ask: Ask, signal: AbortSignal): Promise<Answer>;
   /** How long until `position` further requests ahead of a new one have been let through, in milliseconds. */
   estimateMs(ask: Ask, ahead: number, signal: AbortSignal): Promise<number>;
+  /** The provider surely has the call by now (it began to answer, or the call is over): its minute counts from here on. */
+  arrived(bucket: string, ticket: string, signal: AbortSignal): Promise<void>;
   /** Corrects an estimate of tokens by what the provider counted. */
   settle(bucket: string, ticket: string, tokens: number, signal: AbortSignal): Promise<void>;
   /** The provider refused: nothing in this bucket until `untilMs` (epoch milliseconds). */

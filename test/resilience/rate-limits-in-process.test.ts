@@ -111,6 +111,15 @@ describe("rate limits in the process", () => {
     expect(await limits.take(ask(500), signal)).toMatchObject({ granted: true });
   });
 
+  it("count a call from its arrival, when it travelled long", async () => {
+    const { clock, limits } = open({ requestsPerMinute: 1 });
+    const first = await limits.take(ask(1), signal);
+    clock.now += 5_000;
+    await limits.arrived("flash", first.granted ? first.ticket : "", signal);
+    clock.now += 58_000;
+    expect(await limits.take(ask(1), signal)).toMatchObject({ granted: false, retryInMs: 3_000 });
+  });
+
   it("let a request larger than the whole limit go alone, rather than never", async () => {
     const { clock, limits } = open({ tokensPerMinute: 1_000 });
     await limits.take(ask(10), signal);

@@ -53,10 +53,10 @@ export async function write(model: Model, brief: Brief, signal: AbortSignal): Pr
       return spoken(first, first.sentence, wait.ms, [`the model declined: ${first.reason}`]);
     const reply = parseReply(first.text, brief.mayHandOver);
     if (typeof reply !== "string") return { ...spoken(first, reply.text, wait.ms, cutNote(first)), reply };
-    if (stream.text() !== "") return spoken(first, stream.text(), wait.ms, [`the reply was cut: ${reply}`]);
+    if (cleanText(stream.text()) !== "") return spoken(first, stream.text(), wait.ms, [`the reply was cut: ${reply}`]);
     return await repair(model, brief, request, { outcome: first, fault: reply }, wait, signal);
   } catch (error) {
-    if (stream.text() === "" || !(error instanceof ForeseenError)) throw error;
+    if (cleanText(stream.text()) === "" || !(error instanceof ForeseenError)) throw error;
     const text = `${stream.text()}…\n\n(My model broke off here. Ask me again and I will finish.)`;
     return { ...spoken(null, text, wait.ms, [`the stream broke off: ${error.code}`]), model: model.name };
   }
@@ -130,11 +130,11 @@ async function repair(
 
 /** Plain text is worth speaking as it is; the remains of JSON are not, except for the reply inside. */
 function readable(raw: string): string | null {
-  const text = raw.trim();
+  const text = cleanText(raw);
   if (!/^[{[`]/.test(text)) return text === "" ? null : text;
   const stream = makeReplyStream();
   stream.push(text);
-  return stream.text().trim() || null;
+  return cleanText(stream.text()) || null;
 }
 
 function spoken(outcome: GenerateOutcome | null, text: string, waitedMs: number, notes: readonly string[]): Written {

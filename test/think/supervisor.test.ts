@@ -59,6 +59,14 @@ describe("thinking, with Gemini on the simulator", () => {
     expect(calls()).toBe(2);
   });
 
+  it.each([" ", "\n\t ", "\0"])("never speaks a reply of nothing visible: %j is asked for again", async (blank) => {
+    simulator.script({ reply: { agent: "bob", reply: blank } }, { reply: { agent: "bob", reply: "Miso" } });
+    expect(await think(thoughtOf(), signal)).toMatchObject({ text: "Miso", agent: { name: "bob" } });
+    simulator.script({ reply: { agent: "bob", reply: blank }, times: 2 });
+    expect((await think(thoughtOf(), signal)).text).toMatch(/garbled twice/);
+    expect(calls()).toBe(4);
+  });
+
   it("lets the default agent speak the plain text when it is malformed twice", async () => {
     simulator.script({ reply: "Miso, I think." }, { reply: "It is Miso." });
     expect(await think(thoughtOf(), signal)).toMatchObject({

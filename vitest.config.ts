@@ -4,9 +4,11 @@ export default defineConfig({
   test: {
     include: ["test/**/*.test.ts"],
     setupFiles: ["test/setup.ts"],
-    testTimeout: 30_000,
-    hookTimeout: 60_000,
+    // Only a guard against what never ends: the slowest tests start several real processes on a busy machine.
+    testTimeout: 120_000,
+    hookTimeout: 120_000,
     // PGlite holds 300 MB in each worker and the machine this must pass on has two cores.
     maxWorkers: 2,
+    maxConcurrency: 3,
   },
 });

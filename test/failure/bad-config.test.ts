@@ -110,7 +110,7 @@ describe("a process that is told something wrong", () => {
   it("a second process on one data folder names the first one's pid and leaves it alone", async () => {
     const first = startBot(data());
     first.say("Hello");
-    await vi.waitFor(() => expect(first.answers).toHaveLength(1), { timeout: 20_000 });
+    await vi.waitFor(() => expect(first.answers).toHaveLength(1), { timeout: 60_000 });
     const { code, stdout, stderr } = await run(["--json"]);
     expect(code).toBe(misconfigured);
     const sentences = stderr.filter((line) => !line.startsWith("{"));

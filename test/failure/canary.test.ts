@@ -40,12 +40,12 @@ describe("no key, no message, no reply and no prompt stands in a log, an error, 
       simulator.script({ reply, on: "generate", times: null, ...(fault === "none" ? {} : { fault }) });
       bot.say(`What is ${said}?`);
       const over = () => bot.answers.length > 0 || bot.log.some((line) => line["msg"] === "deferred");
-      await vi.waitFor(() => expect(over()).toBe(true), { timeout: 20_000, interval: 20 });
+      await vi.waitFor(() => expect(over()).toBe(true), { timeout: 60_000, interval: 20 });
       const pages = await Promise.all(
         ["/status", "/health", "/metrics", `/${said}`].map(async (path) => (await bot.get(path)).text()),
       );
       await writeFile(agents, `${prompt}: [`);
-      await vi.waitFor(() => expect(bot.errors()).toContain(`${fault}.yaml:1`), { timeout: 10_000, interval: 20 });
+      await vi.waitFor(() => expect(bot.errors()).toContain(`${fault}.yaml:1`), { timeout: 60_000, interval: 20 });
       bot.kill("SIGKILL");
       await bot.exited;
 

@@ -73,7 +73,7 @@ describe(`killed with SIGKILL at a random moment, ${rounds} times (seed ${seed})
     (await (await fetch(`${simulator.url}/control/report`)).json()) as { scripted: number };
 });
 
-const waiting = { timeout: 15_000, interval: 2 };
+const waiting = { timeout: 60_000, interval: 2 };
 
 function report(runs: readonly (readonly Answer[])[], kept: readonly string[]): void {
   const answers = runs.flat();

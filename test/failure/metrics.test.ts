@@ -16,7 +16,7 @@ describe("what operators see of a conversation and of a fault", () => {
       GEMINI_REQUESTS_PER_MINUTE: "100000",
     });
     bot.say("My cat is called Miso.", "What is my cat called?");
-    await vi.waitFor(() => expect(bot.answers).toHaveLength(2), { timeout: 20_000, interval: 20 });
+    await vi.waitFor(() => expect(bot.answers).toHaveLength(2), { timeout: 60_000, interval: 20 });
   });
   afterAll(async () => {
     bot.kill("SIGKILL");

@@ -152,7 +152,7 @@ async function answered(bot: Watched, count: number): Promise<void> {
 /** Every answer is an apology, and each of their references stands in /status. */
 async function buried(bot: Watched, count: number): Promise<void> {
   const told = bot.answers.map((answer) => apology.exec(answer.text)?.[1]);
-  await vi.waitFor(async () => expect((await bot.status()).inbox.buried).toBe(count), { timeout: 10_000 });
+  await vi.waitFor(async () => expect((await bot.status()).inbox.buried).toBe(count), { timeout: 60_000 });
   const { inbox } = await bot.status();
   expect(new Set(inbox.lastBuried.map((one) => one.reference))).toEqual(new Set(told));
   expect(new Set(told).size, "two apologies with one reference").toBe(count);

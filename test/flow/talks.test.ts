@@ -64,7 +64,7 @@ describe("two conversations in one pipe", () => {
     simulator.script({ fault: "hang", on: "generate", when: "the first of all" });
     const bot = startBot(folder.path, { GEMINI_API_KEY: "x", GEMINI_BASE_URL: simulator.url });
     bot.say("/channel red", "Here is the first of all.", "/channel blue", "Here is the second.");
-    await vi.waitFor(() => expect(bot.answers).toHaveLength(1), { timeout: 20_000, interval: 10 });
+    await vi.waitFor(() => expect(bot.answers).toHaveLength(1), { timeout: 60_000, interval: 10 });
     bot.kill("SIGKILL");
     await bot.exited;
     const calls = simulator.requests.map((request) => JSON.stringify(request.body));
@@ -142,7 +142,7 @@ describe("an edit of the agents while it runs", () => {
     const bot = startBot(join(folder.path, "data"), {}, ["--json", "--agents", agents]);
     const ask = async (n: number) => {
       bot.say("Tell me who you are.");
-      await vi.waitFor(() => expect(bot.answers).toHaveLength(n), { timeout: 20_000, interval: 5 });
+      await vi.waitFor(() => expect(bot.answers).toHaveLength(n), { timeout: 60_000, interval: 5 });
       return bot.answers[n - 1]?.text;
     };
     expect(await ask(1)).toContain("I am Mira");
@@ -152,7 +152,7 @@ describe("an edit of the agents while it runs", () => {
     await writeFile(agents, text.replace("handoffs: [teo, juno]", "handoffs: [nobody]"));
     expect(await ask(3)).toContain("I am Miriam");
     const line = text.split("\n").findIndex((one) => one.includes("handoffs: [teo, juno]")) + 1;
-    await vi.waitFor(() => expect(bot.errors()).toContain(`agents.yaml:${line} spec.handoffs[0]`), { timeout: 10_000 });
+    await vi.waitFor(() => expect(bot.errors()).toContain(`agents.yaml:${line} spec.handoffs[0]`), { timeout: 60_000 });
     bot.end();
     expect(await bot.exited).toBe(0);
     await folder.remove();

@@ -21,10 +21,16 @@ export type Rung =
 
 /** After this many failed attempts (a model out of quota is none) nobody is kept waiting. */
 const mostFaults = 3;
+/** Nor after one failed attempt that took this long: a person has waited through it, and another would take as long again. */
+const longAttemptMs = 60_000;
 const longWaitMs = 5 * 60_000;
 
 /** Chooses the rung for a failed attempt. Anything but a ForeseenError is a bug: retried, then apologised for. */
-export function stepDown(error: unknown, thought: Thought, before: { readonly faults: number }): Rung {
+export function stepDown(
+  error: unknown,
+  thought: Thought,
+  before: { readonly faults: number; readonly takenAt: Date },
+): Rung {
   const faults = before.faults + 1;
   const reason = error instanceof ForeseenError ? `${error.code}: ${error.message}` : `bug: ${asError(error).name}`;
   const reference = referenceOf(thought.envelope.messageId);
@@ -33,7 +39,9 @@ export function stepDown(error: unknown, thought: Thought, before: { readonly fa
   if (disposition.kind === "retry") {
     const isWait = error instanceof ForeseenError && error.code === "model_quota";
     const afterMs = Math.max(disposition.afterMs, isWait ? 1_000 : 5_000 * faults);
-    const hopeless = isWait ? afterMs > longWaitMs : faults >= mostFaults;
+    const hopeless = isWait
+      ? afterMs > longWaitMs
+      : faults >= mostFaults || Date.now() - before.takenAt.getTime() >= longAttemptMs;
     if (!hopeless) return defer(afterMs, isWait, reason);
     const remembered = fromMemory(thought, reason);
     if (remembered !== null) return { kind: "memory", thinking: remembered, reason };

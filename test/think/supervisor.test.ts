@@ -159,37 +159,46 @@ describe("the ladder", () => {
   it("keeps a message whose model fails, twice, and then answers from memory and says so", async () => {
     const error = await broken({ fault: "503", times: null });
     const thought = thoughtOf(remembering);
-    expect(stepDown(error, thought, { faults: 0 })).toMatchObject({
+    expect(stepDown(error, thought, { faults: 0, takenAt: new Date() })).toMatchObject({
       kind: "defer",
       sentence: expect.stringMatching(/kept.*about \d+ s/),
     });
-    expect(stepDown(error, thought, { faults: 1 })).toMatchObject({ kind: "defer" });
-    const rung = stepDown(error, thought, { faults: 2 });
+    expect(stepDown(error, thought, { faults: 1, takenAt: new Date() })).toMatchObject({ kind: "defer" });
+    const rung = stepDown(error, thought, { faults: 2, takenAt: new Date() });
     expect(rung).toMatchObject({ kind: "memory", thinking: { model: "memory", chosenBy: "fallback" } });
     expect(rung.kind === "memory" && rung.thinking.text).toMatch(/only what I remember.*Miso/s);
   });
 
+  it("keeps nobody waiting for another attempt after one that took as long as a person waits", async () => {
+    const error = await broken({ fault: "503", times: null });
+    const takenAt = new Date(Date.now() - 61_000);
+    expect(stepDown(error, thoughtOf(remembering), { faults: 0, takenAt })).toMatchObject({ kind: "memory" });
+    expect(stepDown(error, thoughtOf(), { faults: 0, takenAt })).toMatchObject({ kind: "apologise" });
+  });
+
   it("apologises with a reference when memory has nothing either", async () => {
-    const rung = stepDown(await broken({ fault: "503", times: null }), thoughtOf(), { faults: 2 });
+    const rung = stepDown(await broken({ fault: "503", times: null }), thoughtOf(), { faults: 2, takenAt: new Date() });
     expect(rung).toMatchObject({ kind: "apologise", sentence: expect.stringMatching(/reference \w{5,}/) });
   });
 
   it("keeps its promise for as long as a quota lasts, with the time it lasts", async () => {
     const error = await broken({ fault: "429-day", times: null });
-    expect(stepDown(error, thoughtOf(), { faults: 50 })).toMatchObject({
+    expect(stepDown(error, thoughtOf(), { faults: 50, takenAt: new Date() })).toMatchObject({
       kind: "defer",
       sentence: expect.stringMatching(/about \d+ (?:min|h)/),
     });
   });
 
   it("does not promise what cannot come: a wrong key is an apology at once", async () => {
-    expect(stepDown(await broken({ fault: "400-key", times: null }), thoughtOf(), { faults: 0 })).toMatchObject({
+    expect(
+      stepDown(await broken({ fault: "400-key", times: null }), thoughtOf(), { faults: 0, takenAt: new Date() }),
+    ).toMatchObject({
       kind: "apologise",
     });
   });
 
   it("treats what nobody foresaw as a bug, and never repeats its words to a person", () => {
-    const rung = stepDown(new Error("secret stack"), thoughtOf(), { faults: 2 });
+    const rung = stepDown(new Error("secret stack"), thoughtOf(), { faults: 2, takenAt: new Date() });
     expect(rung).toMatchObject({ kind: "apologise", sentence: expect.not.stringContaining("secret") });
   });
 });

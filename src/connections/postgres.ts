@@ -49,7 +49,20 @@ async function run<Row>(
   statement: string,
   values: readonly unknown[] = [],
 ): Promise<Row[]> {
-  return (await client.query(statement, [...values])).rows as Row[];
+  try {
+    return (await client.query(statement, [...values])).rows as Row[];
+  } catch (error) {
+    throw withoutValues(error);
+  }
+}
+
+/** Postgres quotes rows and values in its errors, and these hold what people wrote: only what names the fault is kept. */
+function withoutValues(error: unknown): unknown {
+  if (!(error instanceof pg.DatabaseError)) return error;
+  const { code = "unknown", table, constraint } = error;
+  // Data exceptions (class 22) quote the value in the message itself.
+  const problem = code.startsWith("22") ? "a value was refused" : error.message;
+  return Object.assign(new Error(`Postgres ${code}: ${problem}`), { code, table, constraint });
 }
 
 /** Opens a pool to a Postgres server; fails when it cannot be reached. */

@@ -65,7 +65,8 @@ export function makeMemory(options: MemoryOptions): Memory {
   const readRecent = async (envelope: Envelope, signal: AbortSignal): Promise<readonly RecentLine[]> => {
     const cached = await recentTurns.read(envelope.conversationId, signal).catch(() => null);
     if (cached !== null) return cached;
-    const lines = await readRecentTurns(database, envelope, limits);
+    // Only what asks Postgres passes the breaker: a hit in the cache says nothing about its health.
+    const lines = await options.breaker.execute(() => readRecentTurns(database, envelope, limits), signal);
     await recentTurns.replace(envelope.conversationId, lines, signal).catch(() => {});
     return lines;
   };
@@ -85,12 +86,6 @@ export function makeMemory(options: MemoryOptions): Memory {
     return { found: withinBudget(found, limits.recallTokens), note: vector.note };
   };
 
-  const watched = <T>(
-    operation: string,
-    target: "hot_memory_ms" | "cold_memory_ms",
-    signal: AbortSignal,
-    work: () => Promise<T>,
-  ) => measured(options, operation, target, () => options.breaker.execute(work, signal));
   return {
     recall: async (envelope, agents, signal) => {
       const within = reach(agents);
@@ -100,12 +95,12 @@ export function makeMemory(options: MemoryOptions): Memory {
         notes.push(`${what} could not be read`);
         return null;
       };
-      const recent = await watched("hot_read", "hot_memory_ms", signal, () => readRecent(envelope, signal)).catch(
+      const recent = await measured(options, "hot_read", "hot_memory_ms", () => readRecent(envelope, signal)).catch(
         lost("today's conversation"),
       );
       if (within === "nothing") return { recent: recent ?? [], recollections: [], notes };
-      const cold = await watched("cold_recall", "cold_memory_ms", signal, () =>
-        recallCold(envelope, within, signal),
+      const cold = await measured(options, "cold_recall", "cold_memory_ms", () =>
+        options.breaker.execute(() => recallCold(envelope, within, signal), signal),
       ).catch(lost("long-term memory"));
       if (cold?.note) notes.push(cold.note);
       return { recent: recent ?? [], recollections: cold?.found ?? [], notes };

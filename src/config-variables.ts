@@ -111,7 +111,7 @@ export const table = {
   REDIS_URL: variable(
     scheme("redis:", "rediss:"),
     null,
-    "The Redis server; without it hot memory and limits are in the process",
+    "The Redis server; this build does not use it yet, hot memory and limits are in the process",
     { secret: true },
   ),
   REDIS_MAX_CONNECTIONS: variable(whole(1, 1_000), "10", "Connections to Redis at most"),

@@ -1,29 +1,11 @@
 import { pino } from "pino";
 import { expect, it, vi } from "vitest";
-import type { Envelope } from "../../src/envelope.ts";
 import { makeConsumer } from "../../src/inbox/consumer.ts";
 import { makeInbox } from "../../src/inbox/inbox.ts";
 import { openFreshDatabase } from "../connections/fresh-database.ts";
+import { envelope } from "./envelopes.ts";
 
 const log = pino({ level: "silent" });
-
-function envelope(id: number): Envelope {
-  return {
-    messageId: String(id),
-    guildId: "7",
-    guildName: "terminal",
-    channelId: String(id),
-    channelName: `channel-${id}`,
-    audience: "public",
-    conversationId: String(id),
-    author: { id: "9", name: "Mia", kind: "person" },
-    text: `message ${id}`,
-    receivedAt: new Date(),
-    addressed: true,
-    addressedAgent: null,
-    locale: null,
-  };
-}
 
 it("the consumer takes up what waits as soon as a lane is free, however often it looked while none was", async () => {
   const database = await openFreshDatabase();
@@ -46,9 +28,9 @@ it("the consumer takes up what waits as soon as a lane is free, however often it
   });
   const running = new AbortController();
   for (const part of [inbox, consumer]) await part.start(running.signal, () => {});
-  for (const id of [1, 2]) await inbox.keep(envelope(id), "mention");
+  for (const id of [1, 2]) await inbox.keep(envelope(id, id), "mention");
   await vi.waitFor(() => expect(taken).toEqual(["1", "2"]), { timeout: 5_000 });
-  for (const id of [3, 4, 5]) await inbox.keep(envelope(id), "mention");
+  for (const id of [3, 4, 5]) await inbox.keep(envelope(id, id), "mention");
   expect(taken).toHaveLength(2);
   gate.resolve();
   await consumer.drained(AbortSignal.timeout(5_000));

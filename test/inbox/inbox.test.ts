@@ -1,30 +1,12 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { pino } from "pino";
 import type { Database } from "../../src/connections/postgres.ts";
-import type { Envelope } from "../../src/envelope.ts";
 import { makeInbox, type Inbox } from "../../src/inbox/inbox.ts";
 import { openFreshDatabase } from "../connections/fresh-database.ts";
+import { envelope } from "./envelopes.ts";
 
 const log = pino({ level: "silent" });
 const nothing = async () => {};
-
-function envelope(id: number, conversation = 1): Envelope {
-  return {
-    messageId: String(id),
-    guildId: "7",
-    guildName: "terminal",
-    channelId: String(conversation),
-    channelName: `channel-${conversation}`,
-    audience: "public",
-    conversationId: String(conversation),
-    author: { id: "9", name: "Mia", kind: "person" },
-    text: `message ${id}`,
-    receivedAt: new Date(1_700_000_000_000 + id),
-    addressed: true,
-    addressedAgent: null,
-    locale: null,
-  };
-}
 
 describe("the inbox", () => {
   let database: Database;

@@ -3,22 +3,10 @@ import { describe, expect, it } from "vitest";
 import type { Envelope } from "../../src/envelope.ts";
 import { route } from "../../src/routing/route.ts";
 import type { Agent, Snapshot } from "../../src/settings/settings.ts";
+import { agentNamed } from "../settings/agents.ts";
 
 function agent(name: string, change: Partial<Agent> = {}): Agent {
-  return {
-    name,
-    displayName: name[0]?.toUpperCase() + name.slice(1),
-    description: "",
-    prompt: "",
-    isDefault: false,
-    model: { name: null, temperature: null, maxOutputTokens: null },
-    channels: { allow: [], deny: [], weights: {} },
-    triggers: { mention: true, keywords: [] },
-    memory: { recall: true, scope: "guild" },
-    budget: { maxTokensPerTurn: null, dailyTokens: null, timeoutSeconds: null },
-    handoffs: [],
-    ...change,
-  };
+  return agentNamed(name, { displayName: `${name[0]?.toUpperCase()}${name.slice(1)}`, ...change });
 }
 
 function snapshot(...agents: [Agent, ...Agent[]]): Snapshot {

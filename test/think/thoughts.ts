@@ -1,26 +1,9 @@
 import type { Envelope } from "../../src/envelope.ts";
 import type { Recollection } from "../../src/memory/recall.ts";
 import type { RecentLine } from "../../src/memory/recent-turns.ts";
-import type { Agent, Snapshot } from "../../src/settings/settings.ts";
+import type { Snapshot } from "../../src/settings/settings.ts";
 import type { Thought } from "../../src/think/graph.ts";
-
-/** An agent with every default. */
-function agentNamed(name: string, over: Partial<Agent> = {}): Agent {
-  return {
-    name,
-    displayName: name.toUpperCase(),
-    description: `everything about ${name}`,
-    prompt: `You are ${name}.`,
-    isDefault: false,
-    model: { name: null, temperature: null, maxOutputTokens: null },
-    channels: { allow: [], deny: [], weights: {} },
-    triggers: { mention: true, keywords: [] },
-    memory: { recall: true, scope: "guild" },
-    budget: { maxTokensPerTurn: null, dailyTokens: null, timeoutSeconds: null },
-    handoffs: [],
-    ...over,
-  };
-}
+import { agentNamed } from "../settings/agents.ts";
 
 const envelope: Envelope = {
   messageId: "1400000000000000001",

@@ -11,6 +11,8 @@ const contracts = new Set(["envelope", "errors", "metrics", "log"]);
 const rooms: Readonly<Record<string, readonly string[]>> = {
   chat: ["lifecycle", "model"],
   terminal: ["chat", "lifecycle"],
+  discord: ["chat", "connections", "lifecycle"],
+  gateway: ["chat", "connections", "discord", "inbox", "lifecycle", "resilience"],
   inbox: ["chat", "connections", "lifecycle"],
   routing: ["settings"],
   memory: ["chat", "connections", "lifecycle", "model", "resilience", "settings"],
@@ -31,6 +33,8 @@ const homes: Readonly<Record<string, readonly string[]>> = {
   "pg-boss": ["src/inbox/inbox.ts", "src/connections/template.ts"],
   "@electric-sql/pglite": ["src/connections/pglite.ts"],
   "@electric-sql/pglite-pgvector": ["src/connections/pglite.ts"],
+  "discord.js": ["src/discord/", "src/gateway/"],
+  "@discordjs/ws": ["src/gateway/"],
   koa: ["src/http"],
   "prom-client": ["src/metrics.ts", "src/http/"],
   pino: ["src/log.ts"],

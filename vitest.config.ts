@@ -4,6 +4,7 @@ export default defineConfig({
   test: {
     include: ["test/**/*.test.ts"],
     setupFiles: ["test/setup.ts"],
+    globalSetup: ["test/servers/run.ts"],
     // Only a guard against what never ends: the slowest tests start several real processes on a busy machine.
     testTimeout: 120_000,
     hookTimeout: 120_000,

@@ -3,8 +3,9 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { migrate } from "../../src/connections/migrate.ts";
 import { openPglite } from "../../src/connections/pglite.ts";
-import type { Database } from "../../src/connections/postgres.ts";
+import { openPostgres, type Database } from "../../src/connections/postgres.ts";
 import { templatePath } from "../../src/connections/template.ts";
+import { createServerDatabase } from "../servers/shared.ts";
 
 /** A folder of its own under the system's temporary folder, removed by the returned function. */
 export async function temporaryFolder(): Promise<{ path: string; remove: () => Promise<void> }> {
@@ -22,6 +23,19 @@ export async function openFreshDatabase(): Promise<Database> {
     close: async () => {
       await database.close();
       await folder.remove();
+    },
+  };
+}
+
+/** A database with the whole schema on the run's Postgres server, which tests share; `close` removes it. */
+export async function openServerDatabase(): Promise<Database> {
+  const { url, drop } = await createServerDatabase("migrated");
+  const database = await openPostgres({ url, poolMin: 0, poolMax: 10, onIdleError: () => {} });
+  return {
+    ...database,
+    close: async () => {
+      await database.close();
+      await drop();
     },
   };
 }

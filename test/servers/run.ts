@@ -1,0 +1,81 @@
+import { randomBytes } from "node:crypto";
+import { once } from "node:events";
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
+import { pino } from "pino";
+import type { TestProject } from "vitest/node";
+import { migrate } from "../../src/connections/migrate.ts";
+import { openPostgres } from "../../src/connections/postgres.ts";
+import { makeInbox } from "../../src/inbox/inbox.ts";
+import { Missing } from "./packages.ts";
+import { createDatabase, dropDatabases, startPostgres } from "./postgres.ts";
+import { redisDatabases, startRedis } from "./redis.ts";
+
+declare module "vitest" {
+  interface ProvidedContext {
+    /** Where the workers ask for the servers of this run. */
+    servers: string;
+  }
+}
+
+/** What a worker is told about a server: why there is none, or where it is. */
+export interface Answers {
+  readonly "/postgres": { readonly url: string; readonly template: string };
+  readonly "/redis": { readonly url: string; readonly databases: number };
+}
+
+/**
+ * The servers of a test run, one of each, started when the first test asks and stopped when the run ends, whatever became of its
+ * workers. Those that the environment names are used as they are.
+ */
+export default async function setup(project: TestProject): Promise<() => Promise<void>> {
+  const closing: (() => Promise<void>)[] = [];
+  const openers = { "/postgres": openSharedPostgres, "/redis": openSharedRedis };
+  const opened = new Map<string, Promise<unknown>>();
+  const http = createServer((request, response) => {
+    const path = request.url as keyof Answers;
+    const answer = opened.get(path) ?? openers[path](closing);
+    opened.set(path, answer);
+    answer.then(
+      (found) => response.end(JSON.stringify(found)),
+      (error: Error) => {
+        response.statusCode = error instanceof Missing ? 404 : 500;
+        response.end(error instanceof Missing ? error.message : error.stack);
+      },
+    );
+  }).listen(0, "127.0.0.1");
+  await once(http, "listening");
+  project.provide("servers", `http://127.0.0.1:${(http.address() as AddressInfo).port}`);
+  return async () => {
+    http.close();
+    http.closeAllConnections();
+    await Promise.allSettled(opened.values());
+    for (const close of closing) await close();
+  };
+}
+
+async function openSharedPostgres(closing: (() => Promise<void>)[]): Promise<Answers["/postgres"]> {
+  const given = process.env["POSTGRESQL_URL"];
+  const prefix = `discord_agent_test_${randomBytes(4).toString("hex")}`;
+  const own = given === undefined ? await startPostgres() : null;
+  const url = own?.url ?? given ?? "";
+  closing.push(own === null ? () => dropDatabases(url, prefix) : () => own.close());
+  const template = `${prefix}_template`;
+  const made = await createDatabase(url, template);
+  const database = await openPostgres({ url: made.url, poolMin: 0, poolMax: 2, onIdleError: () => {} });
+  await migrate(database);
+  // The queue's own schema too, which it would otherwise make for every test.
+  const inbox = makeInbox({ database, alone: false, log: pino({ level: "silent" }) });
+  await inbox.start(AbortSignal.timeout(60_000), () => {});
+  await inbox.stop(AbortSignal.timeout(5_000));
+  await database.close();
+  return { url, template };
+}
+
+async function openSharedRedis(closing: (() => Promise<void>)[]): Promise<Answers["/redis"]> {
+  const given = process.env["REDIS_URL"];
+  if (given !== undefined) return { url: given, databases: 16 };
+  const own = await startRedis();
+  closing.push(() => own.close());
+  return { url: own.url, databases: redisDatabases };
+}

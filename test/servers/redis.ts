@@ -34,7 +34,7 @@ async function findRedis(): Promise<string> {
   const remedy = "Set REDIS_URL to a throw-away server, or install one: apt-get install redis-server";
   if (here() === null) {
     await installFromDebian("redis-server").catch((error: Error) => {
-      throw new Missing(`There is no Redis to test with, and it could not be installed: ${error.message}. ${remedy}`);
+      throw new Missing(`There is no Redis to test with, and it could not be installed. ${remedy}`, { cause: error });
     });
   }
   const found = here();

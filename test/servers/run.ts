@@ -2,6 +2,7 @@ import { randomBytes } from "node:crypto";
 import { once } from "node:events";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
+import { inspect } from "node:util";
 import { pino } from "pino";
 import type { TestProject } from "vitest/node";
 import { migrate } from "../../src/connections/migrate.ts";
@@ -40,7 +41,7 @@ export default async function setup(project: TestProject): Promise<() => Promise
       (found) => response.end(JSON.stringify(found)),
       (error: Error) => {
         response.statusCode = error instanceof Missing ? 404 : 500;
-        response.end(error instanceof Missing ? error.message : error.stack);
+        response.end(error instanceof Missing && process.env["CI"] !== "true" ? error.message : inspect(error));
       },
     );
   }).listen(0, "127.0.0.1");

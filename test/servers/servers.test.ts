@@ -9,7 +9,7 @@ import { openServerDatabase, temporaryFolder } from "../connections/fresh-databa
 import { describeUnless } from "./databases.ts";
 import { startPostgres } from "./postgres.ts";
 import { startRedis } from "./redis.ts";
-import { openServerRedis, whyNoPostgres, whyNoRedis } from "./shared.ts";
+import { askRedis, openServerRedis, whyNoPostgres, whyNoRedis } from "./shared.ts";
 
 async function ask(url: string, statement: string, connectionTimeoutMillis = 20_000) {
   const client = new pg.Client({ connectionString: url, connectionTimeoutMillis });
@@ -85,26 +85,26 @@ describeUnless(await whyNoRedis(), "a Redis server for tests", () => {
   it("gives each test an empty database of its own", async () => {
     const [one, other] = [await openServerRedis(), await openServerRedis()];
     expect(one.url).not.toBe(other.url);
-    expect(await say(one.url, "SET", "word", "mine")).toContain("+OK");
-    expect(await say(other.url, "DBSIZE")).toContain(":0");
+    expect(await askRedis(one.url, "SET", "word", "mine")).toContain("+OK");
+    expect(await askRedis(other.url, "DBSIZE")).toContain(":0");
     await one.drop();
     const again = await openServerRedis();
     expect(again.url).toBe(one.url);
-    expect(await say(again.url, "DBSIZE")).toContain(":0");
+    expect(await askRedis(again.url, "DBSIZE")).toContain(":0");
     await again.drop();
     await other.drop();
   });
 
   it("can be stopped, killed and started again", async () => {
     const server = await startRedis();
-    expect(await say(server.url, "PING")).toContain("+PONG");
+    expect(await askRedis(server.url, "PING")).toContain("+PONG");
     await server.stop();
     expect(await isOpen(server.port)).toBe(false);
     await server.start();
     await server.kill();
     expect(await isOpen(server.port)).toBe(false);
     await server.start();
-    expect(await say(server.url, "PING")).toContain("+PONG");
+    expect(await askRedis(server.url, "PING")).toContain("+PONG");
     await server.close();
   });
 });
@@ -115,14 +115,4 @@ function isOpen(port: number): Promise<boolean> {
     socket.once("connect", () => resolve(true)).once("error", () => resolve(false));
     socket.once("connect", () => socket.destroy());
   });
-}
-
-/** One command in Redis's inline protocol. */
-async function say(url: string, ...words: readonly string[]): Promise<string> {
-  const { port, pathname } = new URL(url);
-  const socket = connect(Number(port), "127.0.0.1");
-  socket.write(`SELECT ${pathname.slice(1) || "0"}\r\n${words.join(" ")}\r\nQUIT\r\n`);
-  let answer = "";
-  for await (const chunk of socket) answer += String(chunk);
-  return answer;
 }

@@ -49,25 +49,32 @@ export async function openServerRedis(): Promise<TestDatabase> {
   taken.add(number);
   const url = new URL(found.url);
   url.pathname = `/${number}`;
-  await flush(url, number);
+  await flush(url);
   return {
     url: url.href,
     drop: async () => {
-      await flush(url, number);
+      await flush(url);
       taken.delete(number);
     },
   };
 }
 
-/** Said in Redis's own protocol: the tests of a client should not need that client. */
-async function flush(url: URL, number: number): Promise<void> {
-  const socket = connect(Number(url.port || 6379), url.hostname);
+async function flush(url: URL): Promise<void> {
+  const answer = await askRedis(url.href, "FLUSHDB");
+  if (!answer.endsWith("+OK\r\n+OK\r\n")) throw new Error(`Redis could not be emptied: ${answer}`);
+}
+
+/** Redis's answer to one command, in its own protocol: the tests of a client should not need that client. */
+export async function askRedis(where: string, ...words: readonly string[]): Promise<string> {
+  const url = new URL(where);
   const user = url.username === "" ? [] : [decodeURIComponent(url.username)];
   const login = url.password === "" ? [] : [["AUTH", ...user, decodeURIComponent(url.password)]];
-  const commands = [...login, ["SELECT", String(number)], ["FLUSHDB"], ["QUIT"]];
-  for (const words of commands)
-    socket.write(`*${words.length}\r\n${words.map((word) => `$${Buffer.byteLength(word)}\r\n${word}\r\n`).join("")}`);
+  const socket = connect(Number(url.port || 6379), url.hostname);
+  for (const command of [...login, ["SELECT", url.pathname.slice(1) || "0"], words, ["QUIT"]])
+    socket.write(
+      `*${command.length}\r\n${command.map((word) => `$${Buffer.byteLength(word)}\r\n${word}\r\n`).join("")}`,
+    );
   let answer = "";
   for await (const chunk of socket) answer += String(chunk);
-  if (answer.includes("-")) throw new Error(`Redis could not be emptied: ${answer.trim().split("\r\n").join(" ")}`);
+  return answer;
 }

@@ -99,7 +99,7 @@ async function scoreQuestion(
     scope,
     channelId: scope,
     within: "scope",
-    vector: null,
+    vectors: [],
     limit: Math.max(...cuts),
     now: new Date(),
   });

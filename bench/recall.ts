@@ -20,8 +20,12 @@ export async function benchRecall(sizes: readonly number[]) {
   const database = await openPglite(path);
   await migrate(database);
   const random = randomFrom(7);
-  const results: { memories: number; fullText: ReturnType<typeof spread>; withVectors: ReturnType<typeof spread> }[] =
-    [];
+  const results: {
+    memories: number;
+    fullText: ReturnType<typeof spread>;
+    withVectors: ReturnType<typeof spread>;
+    shareOfExactAt10: number;
+  }[] = [];
   let stored = 0;
   for (const memories of sizes) {
     while (stored < memories) {
@@ -35,7 +39,7 @@ export async function benchRecall(sizes: readonly number[]) {
     await database.query("analyze");
     const fullText = await measure(database, random, false);
     const withVectors = await measure(database, random, true);
-    results.push({ memories, fullText, withVectors });
+    results.push({ memories, fullText, withVectors, shareOfExactAt10: await shareOfExact(database, random) });
   }
   await database.close();
   rmSync(path, { recursive: true });
@@ -45,18 +49,10 @@ export async function benchRecall(sizes: readonly number[]) {
 async function measure(database: Database, random: () => number, withVector: boolean) {
   const samples: number[] = [];
   for (let i = 0; i < 220; i += 1) {
-    const values = Array.from({ length: dimensions }, () => random() - 0.5);
+    const values = vectorOf(random);
     const started = performance.now();
-    await recall(database, {
-      words: sentence(random),
-      locale: "en",
-      scope: "1",
-      channelId: "1",
-      within: "scope",
-      vector: withVector ? { space: "bench", values, weight: 1, threshold: -1 } : null,
-      limit: 10,
-      now: new Date(),
-    });
+    const vectors = withVector ? [{ space: "bench", values, weight: 1, threshold: -1 }] : [];
+    await recall(database, { ...question, words: sentence(random), vectors });
     // The first few pay for plans and for pages that are not in memory yet.
     if (i >= 20) samples.push(performance.now() - started);
   }
@@ -64,10 +60,7 @@ async function measure(database: Database, random: () => number, withVector: boo
 }
 
 async function addVectors(database: Database, from: number, count: number, random: () => number): Promise<void> {
-  const vectors = Array.from(
-    { length: count },
-    () => `[${Array.from({ length: dimensions }, () => (random() - 0.5).toFixed(4)).join(",")}]`,
-  );
+  const vectors = Array.from({ length: count }, () => `[${vectorOf(random).join(",")}]`);
   await database.query(
     `insert into memory_vectors (memory_id, scope, space, embedding)
      select m.id, m.scope, 'bench', v.embedding::halfvec
@@ -75,6 +68,33 @@ async function addVectors(database: Database, from: number, count: number, rando
     [vectors.map((_, i) => from + i), vectors],
   );
 }
+
+/** A vector about one of 200 topics, as embeddings lie in clusters and not anywhere. */
+function vectorOf(random: () => number): readonly number[] {
+  const topic = Math.floor(random() * 200);
+  const centre = randomFrom(1_000 + topic);
+  return Array.from({ length: dimensions }, () => centre() - 0.5 + (random() - 0.5));
+}
+
+/** The share of the ten truly nearest vectors that recall puts first. */
+async function shareOfExact(database: Database, random: () => number): Promise<number> {
+  let shared = 0;
+  const questions = 50;
+  for (let i = 0; i < questions; i += 1) {
+    const values = vectorOf(random);
+    const vectors = [{ space: "bench", values, weight: 1, threshold: -1 }];
+    const found = await recall(database, { ...question, words: "", vectors });
+    const exact = await database.query<{ id: string }>(
+      "select memory_id as id from memory_vectors where scope = 1 order by embedding <#> $1::halfvec limit 10",
+      [`[${values.join(",")}]`],
+    );
+    const nearest = new Set(exact.map(({ id }) => id));
+    shared += found.filter(({ id }) => nearest.has(id)).length / nearest.size;
+  }
+  return shared / questions;
+}
+
+const question = { locale: "en", scope: "1", channelId: "1", within: "scope", limit: 10, now: new Date() } as const;
 
 function sentence(random: () => number): string {
   const length = 6 + Math.floor(random() * 12);

@@ -72,7 +72,7 @@ async function thinkOrStepDown(turn: Turn, thought: Thought, rooms: Rooms, signa
     return await rooms.think(thought, signal);
   } catch (error) {
     const stopped = signal.aborted && signal.reason?.name !== "TimeoutError";
-    if (stopped) throw error;
+    if (stopped || (error instanceof ForeseenError && error.code === "stopping")) throw error;
     const rung = stepDown(error, thought, turn);
     const { messageId } = turn.envelope;
     rooms.log.warn(

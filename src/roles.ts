@@ -17,7 +17,7 @@ import { makeEmbedding } from "./memory/vectors.ts";
 import type { Metrics } from "./metrics.ts";
 import { isModelFailure } from "./model/failures.ts";
 import { makeGemini } from "./model/gemini.ts";
-import { makeGovernor } from "./model/governor.ts";
+import { makeGovernor, type Governor } from "./model/governor.ts";
 import type { Model } from "./model/model.ts";
 import { makeOffline } from "./model/offline.ts";
 import { makeBreaker, type Breaker } from "./resilience/policies.ts";
@@ -65,6 +65,7 @@ export function allInOne(options: RoleOptions): readonly Component[] {
     lanes: config.lanes,
     turnDeadlineMs: config.turnDeadlineMs,
     pollMs: 1_000,
+    onStop: () => model.stopWaiting(),
     log,
   });
   const embedding = makeEmbedding({ database, model, log, patienceMs: 5 * 60_000, everyMs: 5_000 });
@@ -160,7 +161,7 @@ function makeBreakers(config: Config, metrics: Metrics): { memory: Breaker; gemi
   };
 }
 
-function makeModel(config: Config, breaker: Breaker, metrics: Metrics, log: Logger): Model {
+function makeModel(config: Config, breaker: Breaker, metrics: Metrics, log: Logger): Governor {
   const { gemini } = config;
   const model = gemini.apiKey === null ? makeOffline() : makeGemini({ ...gemini, apiKey: gemini.apiKey });
   const limits = makeInProcessRateLimits(

@@ -14,6 +14,8 @@ interface ConsumerOptions {
   readonly lanes: number;
   readonly turnDeadlineMs: number;
   readonly pollMs: number;
+  /** Called when a stop begins: what only waits may end now. */
+  readonly onStop: () => void;
   readonly log: Logger;
 }
 
@@ -39,7 +41,9 @@ export function makeConsumer(options: ConsumerOptions): Component & { drained(si
       lanes.wake();
     },
     stop: async (deadline) => {
-      await lanes.close(deadline);
+      const closed = lanes.close(deadline);
+      options.onStop();
+      await closed;
       for (const timer of timers) clearInterval(timer);
     },
     check: async () => ({ status: "healthy", details: { answering: lanes.inFlight.size, lanes: options.lanes } }),

@@ -34,7 +34,7 @@ export async function listMemories(
       scope,
       channelId: place.channelId,
       within: "scope",
-      vector: null,
+      vectors: [],
       limit,
       now: new Date(),
     });

@@ -60,7 +60,7 @@ export interface MemoryOptions {
 
 export function makeMemory(options: MemoryOptions): Memory {
   const { database, recentTurns, limits } = options;
-  const vectors = makeQueryVectors(options);
+  const queryVectors = makeQueryVectors(options);
 
   const readRecent = async (envelope: Envelope, signal: AbortSignal): Promise<readonly RecentLine[]> => {
     const cached = await recentTurns.read(envelope.conversationId, signal).catch(() => null);
@@ -72,18 +72,18 @@ export function makeMemory(options: MemoryOptions): Memory {
   };
 
   const recallCold = async (envelope: Envelope, within: "channel" | "scope", signal: AbortSignal) => {
-    const vector = await vectors.of(envelope, signal);
+    const { vectors, note } = await queryVectors.of(envelope, signal);
     const found = await recall(database, {
       words: envelope.text,
       locale: envelope.locale,
       scope: scopeOf(envelope),
       channelId: envelope.channelId,
       within,
-      vector: vector.vector,
+      vectors,
       limit: limits.recallLimit,
       now: new Date(),
     });
-    return { found: withinBudget(found, limits.recallTokens), note: vector.note };
+    return { found: withinBudget(found, limits.recallTokens), note };
   };
 
   return {

@@ -17,6 +17,16 @@ export interface Recollection {
   readonly score: number;
 }
 
+/** What is asked, as a vector of one space. */
+export interface QueryVector {
+  readonly space: string;
+  readonly values: readonly number[];
+  /** How much a place in this ranking counts beside one in the ranking by full text. */
+  readonly weight: number;
+  /** Least cosine similarity to count. */
+  readonly threshold: number;
+}
+
 export interface RecallQuery {
   readonly words: string;
   readonly locale: string | null;
@@ -25,13 +35,8 @@ export interface RecallQuery {
   readonly channelId: Snowflake;
   /** `channel`: only what was said in this channel; `scope`: also what was said in public ones. */
   readonly within: "channel" | "scope";
-  /** The query's vector and the space it lives in; null: full text alone. */
-  readonly vector: {
-    readonly space: string;
-    readonly values: readonly number[];
-    readonly weight: number;
-    readonly threshold: number;
-  } | null;
+  /** The query in each space that memories of the scope have vectors in: one, or two while they are embedded anew; none: full text alone. */
+  readonly vectors: readonly QueryVector[];
   readonly limit: number;
   readonly now: Date;
 }
@@ -51,7 +56,9 @@ interface Row {
 /**
  * Finds what the memory of one scope holds about some words, in one statement. Full text: BM25, and each memory inherits
  * 0.4 and 0.2 of the score of what was said one and two memories away from it, because a message is found by what was said around it (LoCoMo
- * recall@10: 62 without, 70 with). Vectors: exact inside the scope. The two are fused by reciprocal rank; recency and importance decide between near equals.
+ * recall@10: 62 without, 70 with). Vectors: the 400 nearest of the scope by the signs of their numbers, ranked exactly
+ * (10,000 vectors on the embedded database: 10 ms instead of 40, and the same ten; up to 400 it is exact by itself). The rankings are fused by reciprocal
+ * rank; recency and importance decide between near equals.
  */
 export async function recall(sql: Sql, query: RecallQuery): Promise<Recollection[]> {
   const rows = await sql.query<Row>(statement, [
@@ -60,10 +67,10 @@ export async function recall(sql: Sql, query: RecallQuery): Promise<Recollection
     query.within === "scope",
     textSearchConfiguration(query.locale),
     searchText(query.words),
-    query.vector?.space ?? null,
-    query.vector ? `[${query.vector.values.join(",")}]` : null,
-    query.vector?.threshold ?? 1,
-    query.vector?.weight ?? 0,
+    query.vectors.map(({ space }) => space),
+    query.vectors.map(({ values }) => `[${values.join(",")}]`),
+    query.vectors.map(({ threshold }) => threshold),
+    query.vectors.map(({ weight }) => weight),
     query.limit,
     query.now,
   ]);
@@ -80,7 +87,7 @@ export async function recall(sql: Sql, query: RecallQuery): Promise<Recollection
   }));
 }
 
-/* $1 scope, $2 channel, $3 public ones too, $4 configuration, $5 words, $6 space, $7 vector, $8 least similarity, $9 weight of the vector's rank,
+/* $1 scope, $2 channel, $3 public ones too, $4 configuration, $5 words, $6 spaces, and of each: $7 vector, $8 least similarity, $9 weight of its rank,
    $10 limit, $11 now. The condition on scope and audience stands in every branch that reads memories: none may rely on another. */
 const readable = (table: string) =>
   `${table}.scope = $1 and (${table}.channel_id = $2 or ($3 and ${table}.audience = 'public'))`;
@@ -103,20 +110,31 @@ spoken as (
   from near join memories m on m.conversation_id = near.conversation_id and m.position = near.position and ${readable("m")}
   order by near.score desc, m.id desc limit 100
 ),
+asked as (
+  select space, vector::halfvec as vector, least, weight
+  from unnest($6::text[], $7::text[], $8::float8[], $9::float8[]) as asked (space, vector, least, weight)
+),
 seen as (
-  select id, score from (
-    select m.id, -(v.embedding <#> $7::halfvec) as score
-    from memory_vectors v join memories m on m.id = v.memory_id
-    where $7::text is not null and v.scope = $1 and v.space = $6 and ${readable("m")}
-    order by score desc limit 100
-  ) nearest where score >= $8
+  select near.memory_id as id, asked.space, asked.weight, -(v.embedding <#> asked.vector) as score
+  from asked cross join lateral (
+    select s.memory_id
+    from memory_sketches s join memories m on m.id = s.memory_id
+    where s.scope = $1 and s.space = asked.space and ${readable("m")}
+    order by s.sketch <~> binary_quantize(asked.vector) limit 400
+  ) near
+  join memory_vectors v on v.memory_id = near.memory_id and v.space = asked.space
+  where -(v.embedding <#> asked.vector) >= asked.least
 ),
 ranked as (
   select id, 61.0 / (60 + rank() over (order by score desc)) as score from spoken
   union all
-  select id, $9::float8 * 61.0 / (60 + rank() over (order by score desc)) from seen
+  select id, score from (
+    select id, weight * 61.0 / (60 + rank() over (partition by space order by score desc)) as score,
+      row_number() over (partition by space order by score desc) as place
+    from seen
+  ) placed where place <= 100
 ),
-fused as (select id, sum(score) / (1 + $9::float8) as score from ranked group by id)
+fused as (select id, sum(score) / (1 + (select coalesce(max(weight), 0) from asked)) as score from ranked group by id)
 select m.id, m.text, m.author_name, m.agent, m.channel_id, m.channel_name, m.source_message_id, m.created_at,
   (fused.score * (0.97 + 0.02 * m.importance
     + 0.02 * exp(-greatest(0, extract(epoch from $11::timestamptz - m.created_at)) / 2592000)))::float8 as score

@@ -6,7 +6,7 @@ import type { Logger } from "../log.ts";
 import type { Metrics } from "../metrics.ts";
 import type { Model } from "../model/model.ts";
 import type { Targets } from "../resilience/targets.ts";
-import type { RecallQuery } from "./recall.ts";
+import type { QueryVector } from "./recall.ts";
 
 const cacheSize = 500;
 
@@ -20,49 +20,65 @@ export function makeQueryVectors(options: {
 }) {
   const { database, model, targets } = options;
   const count = (status: string) => options.metrics.memoryOperations.inc({ operation_type: "query_vector", status });
-  const { space, kind } = model.embedder;
+  const { kind, reads, space: current } = model.embedder;
+  const retired = new Set<string>();
   const cache = new Map<string, readonly number[]>();
   // A hash of words and letters says nothing about meaning. Fused with BM25 at a tenth of its weight it cost 2.5 points of
   // recall@5 on LoCoMo, so it only adds what full text did not find at all, behind everything that it did.
   const weight = kind === "semantic" ? 1 : 0.001;
   const threshold = kind === "semantic" ? options.limits.similarityThreshold : 0.2;
 
-  const embed = async (text: string, signal: AbortSignal) => {
-    const known = cache.get(text);
+  const embed = async (text: string, space: string, signal: AbortSignal): Promise<readonly number[]> => {
+    const key = `${space} ${text}`;
+    const known = cache.get(key);
     if (known !== undefined) return known;
     const started = performance.now();
-    const [vector] = await model.embed({ texts: [text], task: "query", priority: "mention" }, signal);
+    const request = { texts: [text], task: "query", priority: "mention", space } as const;
+    const [vector = []] = await model.embed(request, signal);
     targets.observe("embedding_ms", performance.now() - started);
-    if (vector === undefined) return null;
-    cache.set(text, vector);
+    cache.set(key, vector);
     const [oldest] = cache.keys();
     if (cache.size > cacheSize && oldest !== undefined) cache.delete(oldest);
     return vector;
   };
 
   return {
-    /** Null with a note when full text has to do alone; never throws for a model that cannot embed now. */
-    async of(envelope: Envelope, signal: AbortSignal): Promise<{ vector: RecallQuery["vector"]; note: string | null }> {
-      const [row] = await database.query<{ some: boolean }>(
-        "select exists (select from memory_vectors where scope = $1 and space = $2) as some",
-        [scopeOf(envelope), space],
-      );
-      if (!row?.some) {
-        count("skipped");
-        return { vector: null, note: null };
+    /** None, with a note, when full text has to do alone; never throws for a model that cannot embed now. */
+    async of(envelope: Envelope, signal: AbortSignal): Promise<{ vectors: QueryVector[]; note: string | null }> {
+      const vectors: QueryVector[] = [];
+      const notes: string[] = [];
+      // A question must not wait for its own vector: without one, full text recalls alone.
+      const patience = AbortSignal.any([signal, AbortSignal.timeout(3_000)]);
+      for (const space of await spacesOf(database, envelope)) {
+        if (!reads(space) || retired.has(space)) continue;
+        try {
+          vectors.push({ space, values: await embed(envelope.text, space, patience), weight, threshold });
+        } catch (error) {
+          if (!(error instanceof ForeseenError)) throw error;
+          // A provider that no longer has a former model is not asked again for each question.
+          if (space !== current && error.disposition.kind === "bury") retired.add(space);
+          notes.push(asError(error).message);
+        }
       }
-      try {
-        // A question must not wait for its own vector: without one, full text recalls alone.
-        const values = await embed(envelope.text, AbortSignal.any([signal, AbortSignal.timeout(3_000)]));
-        count("success");
-        return { vector: values === null ? null : { space, values, weight, threshold }, note: null };
-      } catch (error) {
-        if (!(error instanceof ForeseenError)) throw error;
-        count("error");
-        return { vector: null, note: `recall by full text alone: ${asError(error).message}` };
-      }
+      count(notes.length > 0 ? "error" : vectors.length === 0 ? "skipped" : "success");
+      const less = vectors.length === 0 ? "by full text alone" : "without some vectors";
+      return { vectors, note: notes.length === 0 ? null : `recall ${less}: ${notes.join("; ")}` };
     },
   };
+}
+
+/** The spaces that a scope has vectors in, found by jumping through the index from one to the next. */
+async function spacesOf(database: Database, envelope: Envelope): Promise<readonly string[]> {
+  const rows = await database.query<{ space: string }>(
+    `with recursive spaces as (
+       (select space from memory_vectors where scope = $1 order by space limit 1)
+       union all
+       select (select v.space from memory_vectors v where v.scope = $1 and v.space > spaces.space order by v.space limit 1)
+       from spaces where spaces.space is not null
+     ) select space from spaces where space is not null`,
+    [scopeOf(envelope)],
+  );
+  return rows.map(({ space }) => space);
 }
 
 const batchSize = 100;

@@ -128,3 +128,8 @@ function textOf(value: unknown): string {
 function suffix(word: string | null): string {
   return word === null || word === "" ? "" : `, ${word}`;
 }
+
+/** The process stops, and nobody waits for the model any more; the turn is put back at once. */
+export function stopping(): ForeseenError {
+  return new ForeseenError("stopping", "The process stops", { kind: "retry", afterMs: 0 });
+}

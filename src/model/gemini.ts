@@ -32,7 +32,8 @@ interface Call {
 /** The Gemini API. It neither limits nor repeats calls; the governor in front of it does. Nothing is loaded before the first call. */
 export function makeGemini(options: GeminiOptions): Model {
   const dimensions = options.embeddingDimensions;
-  const embedder = { space: `${options.embeddingModel}@${dimensions}`, kind: "semantic", dimensions } as const;
+  const current = `${options.embeddingModel}@${dimensions}`;
+  const embedder = { space: current, kind: "semantic", dimensions, reads: isGeminiSpace } as const;
   const open = async (name: string): Promise<GenerativeModel> => {
     const { GoogleGenerativeAI } = await import("@google/generative-ai");
     const baseUrl = options.baseUrl.replace(/\/+$/, "");
@@ -56,8 +57,9 @@ export function makeGemini(options: GeminiOptions): Model {
       }),
     embed: (request, signal) =>
       during(signal, silenceMs, async (call) => {
-        const model = await open(options.embeddingModel);
-        const [first, ...more] = embedBodies(request, options);
+        const space = partsOf(request.space ?? current);
+        const model = await open(space.model);
+        const [first, ...more] = embedBodies(request, space);
         if (first === undefined || more.length >= 100) throw new RangeError("1 to 100 texts are embedded at a time");
         const embeddings =
           more.length === 0
@@ -65,7 +67,7 @@ export function makeGemini(options: GeminiOptions): Model {
             : (await call.through(() => model.batchEmbedContents({ requests: [first, ...more] }))).embeddings;
         if (embeddings?.length !== request.texts.length)
           throw modelUnavailable("it returned another number of vectors than texts");
-        return embeddings.map((embedding) => unit(embedding?.values, dimensions));
+        return embeddings.map((embedding) => unit(embedding?.values, space.dimensions));
       }),
   };
 }
@@ -224,16 +226,25 @@ function usageOf(chunk: GenerateContentResponse): Usage | null {
   };
 }
 
-function embedBodies(request: EmbedRequest, options: GeminiOptions): EmbedContentRequest[] {
+function isGeminiSpace(space: string): boolean {
+  return /^(?!offline-)[\w./-]+@\d+$/.test(space);
+}
+
+function partsOf(space: string): { model: string; dimensions: number } {
+  const cut = space.lastIndexOf("@");
+  return { model: space.slice(0, cut), dimensions: Number(space.slice(cut + 1)) };
+}
+
+function embedBodies(request: EmbedRequest, space: { model: string; dimensions: number }): EmbedContentRequest[] {
   const query = request.task === "query";
   // The second generation takes the task as words in the text and refuses `taskType`.
-  const prefixed = options.embeddingModel.includes("gemini-embedding-2");
+  const prefixed = space.model.includes("gemini-embedding-2");
   const prefix = query ? "task: search result | query: " : "title: none | text: ";
   return request.texts.map((text) => {
     const content = { role: "user", parts: [{ text: prefixed ? prefix + text : text }] };
     const task = prefixed ? {} : { taskType: (query ? "RETRIEVAL_QUERY" : "RETRIEVAL_DOCUMENT") as never };
     // `outputDimensionality` is missing from the SDK's type and reaches the wire all the same.
-    return { content, ...task, outputDimensionality: options.embeddingDimensions };
+    return { content, ...task, outputDimensionality: space.dimensions };
   });
 }
 

@@ -5,7 +5,7 @@ import type { Metrics } from "../metrics.ts";
 import { BreakerOpen, makeRetry, type Breaker } from "../resilience/policies.ts";
 import type { RateLimits } from "../resilience/rate-limits.ts";
 import { makeTurnstile, type Delay, type Turnstile } from "../resilience/turnstile.ts";
-import { ModelQuota, modelDeadline, modelUnavailable } from "./failures.ts";
+import { ModelQuota, modelDeadline, modelUnavailable, stopping } from "./failures.ts";
 import type { GenerateRequest, Model } from "./model.ts";
 
 export interface GovernorOptions {
@@ -24,6 +24,8 @@ export interface Governor extends Model {
   readonly breaker: Breaker;
   /** Calls that wait for their turn. */
   waiting(): number;
+  /** The process stops: a call that waits for its turn, or would have to, fails with `stopping` at once. */
+  stopWaiting(): void;
 }
 
 /** One kind of call: what it is named in metrics, which counter it uses up, and what it is expected to cost. */
@@ -35,8 +37,6 @@ interface Errand<T> {
   readonly onDelay: (delay: Delay) => void;
   /** `arrived` is called as soon as the provider begins to answer. */
   readonly call: (signal: AbortSignal, arrived: () => void) => Promise<T>;
-  /** True once something was shown that a second try would contradict. */
-  readonly isIrrevocable: () => boolean;
   /** Input tokens as the provider counted them; null when it did not. */
   readonly inputTokens: (result: T) => number | null;
   readonly status: (result: T) => string;
@@ -44,17 +44,18 @@ interface Errand<T> {
 
 /**
  * Stands in front of a model: every attempt waits for its turn under the provider's limits, first by priority; repeats
- * what is worth repeating, at most twice and never after text was shown; leaves the provider alone while the breaker is
- * open. An offline model has no provider and passes freely.
+ * what is worth repeating, at most twice; leaves the provider alone while the breaker is open. An offline model has no provider and passes freely.
  */
 export function makeGovernor(options: GovernorOptions): Governor {
   const { model, breaker, limits } = options;
   const patienceMs = options.patienceMs ?? 60_000;
   const now = options.now ?? (() => Date.now());
   const turnstiles = new Map<string, Turnstile>();
+  let isStopping = false;
   const turnstileOf = (bucket: string): Turnstile => {
     const turnstile = turnstiles.get(bucket) ?? makeTurnstile(limits, patienceMs, now);
     turnstiles.set(bucket, turnstile);
+    if (isStopping) turnstile.close(stopping());
     return turnstile;
   };
   const run = makeErrands(options, turnstileOf, now);
@@ -63,6 +64,10 @@ export function makeGovernor(options: GovernorOptions): Governor {
     offline: model.offline,
     embedder: model.embedder,
     breaker,
+    stopWaiting: () => {
+      isStopping = true;
+      for (const turnstile of turnstiles.values()) turnstile.close(stopping());
+    },
     waiting: () => turnstiles.values().reduce((sum, turnstile) => sum + turnstile.waiting(), 0),
     generate: (request, signal) =>
       model.offline ? model.generate(request, signal) : run(generation(options, request), signal),
@@ -72,12 +77,11 @@ export function makeGovernor(options: GovernorOptions): Governor {
         : run(
             {
               operation: "embed",
-              bucket: model.embedder.space,
+              bucket: request.space ?? model.embedder.space,
               tokens: request.texts.reduce((sum, text) => sum + estimateTokens(text), 0),
               priority: request.task === "document" ? "background" : request.priority,
               onDelay: () => {},
               call: (own) => model.embed(request, own),
-              isIrrevocable: () => false,
               inputTokens: () => null,
               status: () => "success",
             },
@@ -106,8 +110,11 @@ function generation({ model, metrics }: GovernorOptions, request: GenerateReques
     tokens: estimateTokens(request.system) + estimateTokens(request.prompt),
     priority: request.priority,
     onDelay: (delay) => request.onWait?.(delay),
-    call: (signal, arrived) => model.generate(watch(arrived), signal),
-    isIrrevocable: () => shown,
+    call: (signal, arrived) => {
+      if (shown) request.onRestart?.();
+      shown = false;
+      return model.generate(watch(arrived), signal);
+    },
     inputTokens: ({ usage }) => {
       metrics.tokens.labels("input").inc(usage.inputTokens);
       metrics.tokens.labels("output").inc(usage.outputTokens);
@@ -166,8 +173,7 @@ function makeErrands(options: GovernorOptions, turnstileOf: (bucket: string) => 
     }
   };
   return async <T>(errand: Errand<T>, signal: AbortSignal): Promise<T> => {
-    const when = (error: unknown) => !errand.isIrrevocable() && isWorthRepeating(error);
-    const repeat = makeRetry({ retries: 2, initialMs: 500, maxMs: 8_000, when });
+    const repeat = makeRetry({ retries: 2, initialMs: 500, maxMs: 8_000, when: isWorthRepeating });
     try {
       return await repeat(() => attempt(errand, signal), signal);
     } catch (error) {

@@ -3,7 +3,12 @@ import type { Embedder } from "./model.ts";
 const dimensions = 768;
 
 /** The vector space of `hashEmbed`: the same words make near vectors, in any script, without any model. */
-export const hashingEmbedder: Embedder = { space: `offline-hash@${dimensions}`, kind: "lexical", dimensions };
+export const hashingEmbedder: Embedder = {
+  space: `offline-hash@${dimensions}`,
+  kind: "lexical",
+  dimensions,
+  reads: (space) => space === `offline-hash@${dimensions}`,
+};
 
 /** One unit-length vector of hashed words and character trigrams; the trigrams find "cats" by "cat" and Japanese at all. */
 export function hashEmbed(text: string): number[] {

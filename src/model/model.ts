@@ -50,8 +50,10 @@ export interface GenerateRequest {
   /** A model name that replaces the configured one; null for the configured one. */
   readonly model: string | null;
   readonly priority: Priority;
-  /** Raw output text as it arrives. Once called, the call is never retried. */
+  /** Raw output text as it arrives. */
   readonly onText?: ((delta: string) => void) | undefined;
+  /** The answer broke off and is begun anew: the text so far is void. */
+  readonly onRestart?: (() => void) | undefined;
   /** Called when the call has to wait, and again when the estimate changes. */
   readonly onWait?: ((wait: Wait) => void) | undefined;
 }
@@ -80,6 +82,8 @@ export interface EmbedRequest {
   /** What the vectors are for; providers embed a question and a document differently. */
   readonly task: "query" | "document";
   readonly priority: Priority;
+  /** A former space of the same provider, one that `embedder.reads`; the current one unless told otherwise. */
+  readonly space?: string;
 }
 
 export interface Embedder {
@@ -88,6 +92,8 @@ export interface Embedder {
   /** `lexical`: same words make near vectors (the offline hash). `semantic`: same meaning does. */
   readonly kind: "lexical" | "semantic";
   readonly dimensions: number;
+  /** Whether a query can be embedded in this space: the current one, and former ones whose model the provider still has. */
+  readonly reads: (space: string) => boolean;
 }
 
 /**
@@ -101,6 +107,6 @@ export interface Model {
   readonly offline: boolean;
   readonly embedder: Embedder;
   generate(request: GenerateRequest, signal: AbortSignal): Promise<GenerateOutcome>;
-  /** One unit-length vector of `embedder.dimensions` numbers per text, in order. */
+  /** One unit-length vector of the space's dimensions per text, in order. */
   embed(request: EmbedRequest, signal: AbortSignal): Promise<readonly (readonly number[])[]>;
 }

@@ -23,6 +23,8 @@ export interface Turnstile {
   enter(ask: Ask, onDelay: (delay: Delay) => void, signal: AbortSignal): Promise<Passage>;
   /** Look again now: the limits have changed. */
   wake(): void;
+  /** Nobody waits here any more: whoever does, and whoever would have to from now on, is refused with `reason`. */
+  close(reason: Error): void;
 }
 
 interface Waiter {
@@ -49,6 +51,7 @@ export function makeTurnstile(limits: RateLimits, patienceMs: number, now: () =>
   return {
     waiting: () => line.queue.length,
     wake: () => line.bell.ring(),
+    close: (reason) => line.close(reason),
     enter: (ask, onDelay, signal) => line.enter(ask, onDelay, signal),
   };
 }
@@ -65,6 +68,7 @@ class Line {
   private readonly now: () => number;
   private readonly book: ReturnType<typeof makeBook>;
   private running = false;
+  private closed: Error | null = null;
   private reason: Reason = "requests_per_minute";
 
   constructor(limits: RateLimits, patienceMs: number, now: () => number) {
@@ -93,6 +97,11 @@ class Line {
     return settle.promise.finally(() => signal.removeEventListener("abort", onAbort));
   }
 
+  close(reason: Error): void {
+    this.closed = reason;
+    this.bell.ring();
+  }
+
   private async run(): Promise<void> {
     this.running = true;
     for (let head = this.queue[0]; head !== undefined; head = this.queue[0]) {
@@ -103,6 +112,9 @@ class Line {
       } else if (answer.granted) {
         this.leave(head);
         head.settle.resolve({ admitted: true, ticket: answer.ticket });
+      } else if (this.closed !== null) {
+        this.leave(head);
+        head.settle.reject(this.closed);
       } else {
         this.reason = answer.reason;
         const rung = this.bell.sleep(answer.retryInMs);

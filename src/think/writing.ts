@@ -42,29 +42,37 @@ export interface Brief {
   readonly mayHandOver: MayHandOver;
 }
 
-/** Lets the model write one reply, with one repair try; throws only when nothing was shown yet. */
+/** Lets the model write one reply, with one repair try; throws only when there is not even the beginning of one. */
 export async function write(model: Model, brief: Brief, signal: AbortSignal): Promise<Written> {
-  const stream = makeReplyStream();
+  const heard = { stream: makeReplyStream(), partial: "" };
   const wait = { ms: 0 };
-  const request = makeRequest(brief, stream, wait);
+  const request = makeRequest(brief, heard, wait);
   try {
     const first = await model.generate(request, signal);
     if (first.kind === "blocked")
       return spoken(first, first.sentence, wait.ms, [`the model declined: ${first.reason}`]);
     const reply = parseReply(first.text, brief.mayHandOver);
     if (typeof reply !== "string") return { ...spoken(first, reply.text, wait.ms, cutNote(first)), reply };
-    if (cleanText(stream.text()) !== "") return spoken(first, stream.text(), wait.ms, [`the reply was cut: ${reply}`]);
+    const soFar = heard.stream.text();
+    if (cleanText(soFar) !== "") return spoken(first, soFar, wait.ms, [`the reply was cut: ${reply}`]);
     return await repair(model, brief, request, { outcome: first, fault: reply }, wait, signal);
   } catch (error) {
-    if (cleanText(stream.text()) === "" || !(error instanceof ForeseenError)) throw error;
-    const text = `${stream.text()}…\n\n(My model broke off here. Ask me again and I will finish.)`;
+    const partial = cleanText(heard.stream.text()) || heard.partial;
+    if (partial === "" || !(error instanceof ForeseenError)) throw error;
+    const text = `${partial}…\n\n(My model broke off here. Ask me again and I will finish.)`;
     return { ...spoken(null, text, wait.ms, [`the stream broke off: ${error.code}`]), model: model.name };
   }
 }
 
+/** What has come so far of this try, and what the last one that brought words had brought. */
+interface Heard {
+  stream: ReplyStream;
+  partial: string;
+}
+
 function makeRequest(
   { thought, prompt, candidates, recalled, fallback }: Brief,
-  stream: ReplyStream,
+  heard: Heard,
   wait: { ms: number },
 ): GenerateRequest {
   const { envelope, snapshot } = thought;
@@ -87,9 +95,14 @@ function makeRequest(
     model: only?.model.name ?? null,
     priority: thought.priority,
     onText: (delta) => {
-      const next = stream.push(delta);
+      const next = heard.stream.push(delta);
       const agent = displayNames.get(next.agent ?? "") ?? fallback.displayName;
       if (next.text !== "") thought.show({ kind: "text", agent, delta: next.text });
+    },
+    onRestart: () => {
+      heard.partial = cleanText(heard.stream.text()) || heard.partial;
+      heard.stream = makeReplyStream();
+      thought.show({ kind: "thinking" });
     },
     onWait: ({ waitMs, ahead }) => {
       wait.ms = Math.max(wait.ms, waitMs);
@@ -115,6 +128,7 @@ async function repair(
   signal: AbortSignal,
 ): Promise<Written> {
   const prompt = `${request.prompt}\n\nYour last answer could not be read: ${first.fault}. Write the one JSON object again, complete and nothing else.`;
+  request.onRestart?.();
   const second = await model.generate({ ...request, prompt }, signal);
   const usage = addUsage(first.outcome.usage, second.usage);
   if (second.kind === "blocked")

@@ -18,16 +18,20 @@ const silent = {
   "HTML with 200": { fault: "200-html" },
 } as const satisfies Record<string, Wrong>;
 
-/** Words that arrive together with what breaks them off are thrown away by the SDK, and the call is then repeated as if it had been silent. */
+/** Words that arrive together with what breaks them off are thrown away by the SDK, as if it had been silent. */
 const chunkMs = 50;
 
-/** What goes wrong when something was written already, or for good. */
-const spoken = {
-  "a stream that stands still": { fault: "hang-mid", chunkMs },
+/** What goes wrong when something was written already; another try may help. */
+const halfway = {
   "a stream that is cut": { fault: "cut", chunkMs },
   "a connection that is reset": { fault: "reset-mid", chunkMs },
   "an error inside 200": { fault: "error-in-200", chunkMs },
   "half of a JSON event": { fault: "half-json", chunkMs },
+} as const satisfies Record<string, Wrong>;
+
+/** What goes wrong for good, or until the deadline. */
+const final = {
+  "a stream that stands still": { fault: "hang-mid", chunkMs },
   "a safety block": { finishReason: "SAFETY" },
   "a reply that is no reply": { reply: '{"agent": 7}' },
 } as const satisfies Record<string, Wrong>;
@@ -76,7 +80,7 @@ describe.concurrent("a model that fails", () => {
     });
   }, 120_000);
 
-  it.each(Object.entries(spoken))(
+  it.each(Object.entries({ ...halfway, ...final }))(
     "for ever, by %s: one honest sentence for each message",
     async (_name, wrong) => {
       await during(quick, async ({ simulator, start }) => {
@@ -91,8 +95,8 @@ describe.concurrent("a model that fails", () => {
     120_000,
   );
 
-  it.each(Object.entries({ ...silent, ...spoken }))(
-    "once, by %s: the true answer, or one honest sentence where words were written or the model declined",
+  it.each(Object.entries({ ...silent, ...halfway, ...final }))(
+    "once, by %s: the true answer, or one honest sentence where the model declined or used up the time",
     async (name, wrong) => {
       await during(quick, async ({ simulator, start }) => {
         // A reply that cannot be read is asked for again once; that one cannot be read either.
@@ -101,7 +105,7 @@ describe.concurrent("a model that fails", () => {
         const bot = await start();
         bot.say("What is true?", "And now?");
         await answered(bot, 2);
-        expect(bot.answers[0]?.text).toMatch(name in silent ? /^It is true\.$/ : broken);
+        expect(bot.answers[0]?.text).toMatch(name in final ? broken : /^It is true\.$/);
         expect(bot.answers[1]?.text, "the fault has passed").toBe("It is true.");
         const { inbox } = await bot.status();
         expect(inbox).toMatchObject({ buried: 0, lastBuried: [] });

@@ -41,6 +41,17 @@ describe("a stop in the middle of an answer", () => {
     },
   );
 
+  it("that only waits for quota: it is put back at once, and answered after the next start", async () => {
+    const env = { GEMINI_API_KEY: "x", GEMINI_BASE_URL: simulator.url, GEMINI_REQUESTS_PER_MINUTE: "1" };
+    const bot = startBot(folder.path, env);
+    bot.say("one", "two");
+    await vi.waitFor(() => expect(bot.log.some((line) => line["msg"] === "waiting")).toBe(true), { timeout: 60_000 });
+    bot.kill("SIGTERM");
+    expect(await bot.exited).toBe(0);
+    expect(bot.answers, "it waited a minute for the second").toHaveLength(1);
+    expect(await finishRest()).toHaveLength(1);
+  });
+
   it("by a second Ctrl-C: it ends at once, and the message is answered after the next start", async () => {
     simulator.script({ firstTokenMs: 20_000 });
     const bot = await busy();

@@ -79,6 +79,7 @@ export async function openBot(log: Logger) {
     lanes: 4,
     turnDeadlineMs: 30_000,
     pollMs: 20,
+    onStop: () => {},
     log,
   });
   for (const part of [settings, inbox, consumer]) await part.start(signal, () => {});

@@ -24,6 +24,7 @@ it("the consumer takes up what waits as soon as a lane is free, however often it
     turnDeadlineMs: 30_000,
     // No look but those for a message that was kept and for a lane that became free.
     pollMs: 3_600_000,
+    onStop: () => {},
     log,
   });
   const running = new AbortController();

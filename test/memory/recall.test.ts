@@ -25,7 +25,7 @@ function ask(
     scope: "1",
     channelId: "10",
     within: "scope",
-    vector: null,
+    vectors: [],
     limit: 10,
     now: new Date(1_770_000_000_000),
     ...over,
@@ -72,9 +72,34 @@ describe("recall finds again", () => {
     }
     const vector = { values: [0.9, 0.1, 0], weight: 1, threshold: 0.7 };
     const where = { scope: "2100", channelId: "2100" };
-    const found = await ask("cat", { ...where, vector: { ...vector, space: "model-a@3" } });
+    const found = await ask("cat", { ...where, vectors: [{ ...vector, space: "model-a@3" }] });
     expect(found.map((memory) => memory.text)).toEqual(["feline companion"]);
-    expect(await ask("cat", { ...where, vector: { ...vector, space: "model-b@3" } })).toEqual([]);
+    expect(await ask("cat", { ...where, vectors: [{ ...vector, space: "model-b@3" }] })).toEqual([]);
+  });
+
+  it("the same by sketch and exact ranking as by comparing every vector, in a scope of thousands", async () => {
+    const place = { guildId: "2200", channelId: "2200", conversationId: "2200" };
+    const random = randomFrom(5);
+    const vector = (): number[] => Array.from({ length: 128 }, () => random() - 0.5);
+    const topics = Array.from({ length: 100 }, vector);
+    const vectorOf = (n: number) => (topics[n % 100] ?? []).map((value) => value + (random() - 0.5));
+    const said = Array.from({ length: 3_000 }, (_, i) => saying(`words ${i}`, place));
+    await remember(database, said);
+    await database.query(
+      `insert into memory_vectors select m.id, 2200, 'big@128', v.embedding::halfvec
+       from unnest($1::bigint[], $2::text[]) as v (source, embedding) join memories m on m.source_message_id = v.source`,
+      [said.map((memory) => memory.sourceMessageId), said.map((_, i) => `[${vectorOf(i).join(",")}]`)],
+    );
+    for (let i = 0; i < 10; i += 1) {
+      const values = vectorOf(i);
+      const vectors = [{ space: "big@128", values, weight: 1, threshold: -1 }];
+      const found = await ask("zyzzyva", { scope: "2200", channelId: "2200", vectors });
+      const exact = await database.query<{ id: string }>(
+        "select memory_id as id from memory_vectors where scope = 2200 order by embedding <#> $1::halfvec limit 10",
+        [`[${values.join(",")}]`],
+      );
+      expect(new Set(found.map(({ id }) => id))).toEqual(new Set(exact.map(({ id }) => id)));
+    }
   });
 
   it("nothing for words that nobody said, and nothing for no words", async () => {
@@ -83,6 +108,17 @@ describe("recall finds again", () => {
     expect(await ask("\u{1F9FF} ' \" ; -- \\ {} [] 1:2/3")).toEqual([]);
   });
 });
+
+/** Numbers between 0 and 1 that are the same in every run (mulberry32). */
+function randomFrom(seed: number): () => number {
+  let state = seed;
+  return () => {
+    state = (state + 0x6d2b79f5) | 0;
+    let t = Math.imul(state ^ (state >>> 15), 1 | state);
+    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
+    return ((t ^ (t >>> 14)) >>> 0) / 4_294_967_296;
+  };
+}
 
 describe("recall never crosses a border", () => {
   it("whatever was said wherever: no memory of another guild or direct conversation, none of a private channel elsewhere", async () => {
@@ -112,7 +148,7 @@ describe("recall never crosses a border", () => {
             scope: scopeOf(asking),
             channelId: asking.channelId,
             within,
-            vector,
+            vectors: [vector],
             limit: 50,
           });
           const allowed = said.filter(

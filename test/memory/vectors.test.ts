@@ -2,9 +2,13 @@ import { pino } from "pino";
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import type { Database } from "../../src/connections/postgres.ts";
 import { remember } from "../../src/memory/remember.ts";
-import { makeEmbedding } from "../../src/memory/vectors.ts";
+import { makeEmbedding, makeQueryVectors } from "../../src/memory/vectors.ts";
+import { makeMetrics } from "../../src/metrics.ts";
 import { makeGemini } from "../../src/model/gemini.ts";
 import { makeOffline } from "../../src/model/offline.ts";
+import { makeTargets } from "../../src/resilience/targets.ts";
+import { readConfig } from "../../src/config.ts";
+import { envelope } from "../inbox/envelopes.ts";
 import { openFreshDatabase } from "../connections/fresh-database.ts";
 import { startGeminiSimulator } from "../simulators/gemini/simulator.ts";
 import { saying } from "./saying.ts";
@@ -59,6 +63,34 @@ describe("memories get their vectors in the background", () => {
     await embedding(0).runOnce(signal);
     await makeEmbedding({ database, model: makeOffline(), log, patienceMs: 0, everyMs: 1_000_000 }).runOnce(signal);
     expect([await vectors("gemini-embedding-001@768"), await vectors("offline-hash@768")]).toEqual([0, 5]);
+  });
+
+  it("and while that goes on, a question is compared with the new vectors and with the old ones", async () => {
+    await store(2, old);
+    await embedding(0).runOnce(signal);
+    await remember(database, [saying("a memory of the new model", { createdAt: old })]);
+    const models = { model: "gemini-3.5-flash-lite", embeddingModel: "gemini-embedding-2", embeddingDimensions: 128 };
+    const model = makeGemini({ apiKey: "x", baseUrl: simulator.url, ...models });
+    await database.query(
+      `insert into memory_vectors select id, scope, 'gemini-embedding-2@128', $1::halfvec from memories where embedded_in is null`,
+      [`[${Array.from({ length: 128 }, () => "0.1").join(",")}]`],
+    );
+    const metrics = makeMetrics();
+    const targets = makeTargets(readConfig({}).targets, metrics, log);
+    const limits = { similarityThreshold: 0 };
+    const queryVectors = makeQueryVectors({ database, model, targets, metrics, limits });
+    const asking = { ...envelope(1), guildId: "1" };
+    const { vectors: asked, note } = await queryVectors.of(asking, signal);
+    expect(asked.map(({ space, values }) => [space, values.length])).toEqual([
+      ["gemini-embedding-001@768", 768],
+      ["gemini-embedding-2@128", 128],
+    ]);
+    expect(note).toBeNull();
+    simulator.script({ on: "embed", fault: "404" });
+    const later = { ...asking, text: "another question" };
+    const { vectors: left, note: why } = await queryVectors.of(later, signal);
+    expect(left.map(({ space }) => space)).toEqual(["gemini-embedding-2@128"]);
+    expect(why).toMatch(/without some vectors/);
   });
 
   it("never for what was forgotten while its vector was made", async () => {

@@ -29,7 +29,7 @@ export function openGoverned(options: { limits?: Partial<Limits>; patienceMs?: n
   const model: Model = {
     name: "flash",
     offline: false,
-    embedder: { space: "embedding@3", kind: "semantic", dimensions: 3 },
+    embedder: { space: "embedding@3", kind: "semantic", dimensions: 3, reads: () => true },
     generate: async (request, signal) => {
       calls.push({ at: Date.now() - noon, message: request.grounding.message });
       return (reactions.shift() ?? answers)(request, signal);

@@ -180,12 +180,14 @@ describe("when a call fails", () => {
     expect(calls.map(({ at }) => Math.round(at / 1_000))).toEqual([0, 61]);
   });
 
-  it("a failed call is never repeated after text was shown", async () => {
+  it("an answer that broke off is begun anew, and the text so far is declared void before", async () => {
     const { governor, calls } = open({ reactions: [speakAndFail] });
-    const shown: string[] = [];
-    const answer = governor.generate(requestFor("Hello", { onText: (delta) => shown.push(delta) }), patient);
-    await expect(answer).rejects.toMatchObject({ code: "model_unavailable" });
-    expect([shown, calls.length]).toEqual([["Hel"], 1]);
+    const told: string[] = [];
+    const request = requestFor("Hello", { onText: (delta) => told.push(delta), onRestart: () => told.push("void") });
+    const answer = governor.generate(request, patient);
+    await vi.runAllTimersAsync();
+    expect(await answer).toEqual(text);
+    expect([told.slice(0, 2), calls.length]).toEqual([["Hel", "void"], 2]);
   });
 
   it.each([

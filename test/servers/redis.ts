@@ -29,7 +29,8 @@ export async function startRedis(settings: Readonly<Record<string, string>> = {}
   return { ...server, url: `redis://127.0.0.1:${server.port}` };
 }
 
-async function findRedis(): Promise<string> {
+/** The program's path. Rejects with `Missing` where there is none to be had. */
+export async function findRedis(): Promise<string> {
   const here = () => onPath("redis-server");
   const remedy = "Set REDIS_URL to a throw-away server, or install one: apt-get install redis-server";
   if (here() === null) {

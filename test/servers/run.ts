@@ -8,9 +8,10 @@ import type { TestProject } from "vitest/node";
 import { migrate } from "../../src/connections/migrate.ts";
 import { openPostgres } from "../../src/connections/postgres.ts";
 import { makeInbox } from "../../src/inbox/inbox.ts";
+import { findOldPostgres } from "./old-postgres.ts";
 import { Missing } from "./packages.ts";
-import { createDatabase, dropDatabases, startPostgres } from "./postgres.ts";
-import { redisDatabases, startRedis } from "./redis.ts";
+import { createDatabase, dropDatabases, findPostgres, startPostgres } from "./postgres.ts";
+import { findRedis, redisDatabases, startRedis } from "./redis.ts";
 
 declare module "vitest" {
   interface ProvidedContext {
@@ -23,6 +24,10 @@ declare module "vitest" {
 export interface Answers {
   readonly "/postgres": { readonly url: string; readonly template: string };
   readonly "/redis": { readonly url: string; readonly databases: number };
+  /** The folder of the programs, for a server of a test's own. */
+  readonly "/own/postgres": string;
+  readonly "/own/redis": string;
+  readonly "/own/old-postgres": string;
 }
 
 /**
@@ -31,7 +36,13 @@ export interface Answers {
  */
 export default async function setup(project: TestProject): Promise<() => Promise<void>> {
   const closing: (() => Promise<void>)[] = [];
-  const openers = { "/postgres": openSharedPostgres, "/redis": openSharedRedis };
+  const openers = {
+    "/postgres": openSharedPostgres,
+    "/redis": openSharedRedis,
+    "/own/postgres": findPostgres,
+    "/own/redis": findRedis,
+    "/own/old-postgres": findOldPostgres,
+  };
   const opened = new Map<string, Promise<unknown>>();
   const http = createServer((request, response) => {
     const path = request.url as keyof Answers;

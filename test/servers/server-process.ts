@@ -5,7 +5,7 @@ import { createServer, type AddressInfo } from "node:net";
 import { onPath } from "./packages.ts";
 
 /** A port of loopback that was free a moment ago. */
-async function freePort(): Promise<number> {
+export async function freePort(): Promise<number> {
   const server = createServer().listen(0, "127.0.0.1");
   await once(server, "listening");
   const { port } = server.address() as AddressInfo;

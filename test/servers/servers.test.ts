@@ -9,7 +9,7 @@ import { openServerDatabase, temporaryFolder } from "../connections/fresh-databa
 import { describeUnless } from "./databases.ts";
 import { startPostgres } from "./postgres.ts";
 import { startRedis } from "./redis.ts";
-import { askRedis, openServerRedis, whyNoPostgres, whyNoRedis } from "./shared.ts";
+import { askRedis, openServerRedis, whyNoOwnPostgres, whyNoOwnRedis, whyNoPostgres, whyNoRedis } from "./shared.ts";
 
 async function ask(url: string, statement: string, connectionTimeoutMillis = 20_000) {
   const client = new pg.Client({ connectionString: url, connectionTimeoutMillis });
@@ -35,7 +35,9 @@ describeUnless(await whyNoPostgres(), "a Postgres server for tests", () => {
     expect(await other.query("select 1 from pg_database where datname = $1", [name])).toEqual([]);
     await other.close();
   });
+});
 
+describeUnless(await whyNoOwnPostgres(), "a Postgres server of a test's own", () => {
   it("keeps what was committed through a kill and a restart, and comes back where it was", async () => {
     const server = await startPostgres();
     const { url } = await server.createDatabase();
@@ -94,7 +96,9 @@ describeUnless(await whyNoRedis(), "a Redis server for tests", () => {
     await again.drop();
     await other.drop();
   });
+});
 
+describeUnless(await whyNoOwnRedis(), "a Redis server of a test's own", () => {
   it("can be stopped, killed and started again", async () => {
     const server = await startRedis();
     expect(await askRedis(server.url, "PING")).toContain("+PONG");

@@ -1,36 +1,46 @@
 import { randomBytes } from "node:crypto";
 import { connect } from "node:net";
 import { inject } from "vitest";
+import { Missing } from "./packages.ts";
 import { createDatabase, type TestDatabase } from "./postgres.ts";
 import type { Answers } from "./run.ts";
 
-/** Asks the test run for one of its servers; the sentence that says why there is none, and what to do about it. */
-async function askFor<Path extends keyof Answers>(path: Path): Promise<Answers[Path] | string> {
+/** Asks the test run for one of its servers. */
+async function askFor<Path extends keyof Answers>(path: Path): Promise<Answers[Path]> {
   const response = await fetch(`${inject("servers")}${path}`);
-  if (response.ok) return (await response.json()) as Answers[Path];
-  const sentence = await response.text();
-  // Where the tests decide, a test that was left out must not look like one that passed.
-  if (response.status !== 404 || process.env["CI"] === "true") throw new Error(sentence);
-  return sentence;
+  if (!response.ok)
+    throw response.status === 404 ? new Missing(await response.text()) : new Error(await response.text());
+  return (await response.json()) as Answers[Path];
 }
 
-/** Null when tests can have a Postgres server, otherwise the sentence that says how to get one. With CI=true that is an error. */
-export async function whyNoPostgres(): Promise<string | null> {
-  const found = await askFor("/postgres");
-  return typeof found === "string" ? found : null;
+/**
+ * Null when tests can have what they ask for, otherwise the sentence that says how to get it. With CI=true it throws instead: where
+ * the tests decide, one that was left out must not look like one that passed.
+ */
+async function whyNot(path: keyof Answers): Promise<string | null> {
+  try {
+    await askFor(path);
+    return null;
+  } catch (error) {
+    if (error instanceof Missing && process.env["CI"] !== "true") return error.message;
+    throw error;
+  }
 }
 
-/** Null when tests can have a Redis server, otherwise the sentence that says how to get one. With CI=true that is an error. */
-export async function whyNoRedis(): Promise<string | null> {
-  const found = await askFor("/redis");
-  return typeof found === "string" ? found : null;
-}
+/** Why tests cannot use the run's Postgres server, which may be the one of POSTGRESQL_URL. */
+export const whyNoPostgres = () => whyNot("/postgres");
+/** Why tests cannot use the run's Redis server, which may be the one of REDIS_URL. */
+export const whyNoRedis = () => whyNot("/redis");
+/** Why a test cannot start a Postgres server of its own. */
+export const whyNoOwnPostgres = () => whyNot("/own/postgres");
+/** Why a test cannot start a Redis server of its own. */
+export const whyNoOwnRedis = () => whyNot("/own/redis");
+/** Why a test cannot start a PostgreSQL 14. */
+export const whyNoOldPostgres = () => whyNot("/own/old-postgres");
 
 /** A database on the run's Postgres server: `migrated`, a copy of one with the whole schema, or `empty`. */
 export async function createServerDatabase(content: "migrated" | "empty"): Promise<TestDatabase> {
-  const found = await askFor("/postgres");
-  if (typeof found === "string") throw new Error(found);
-  const { url, template } = found;
+  const { url, template } = await askFor("/postgres");
   const name = template.replace("template", randomBytes(6).toString("hex"));
   return createDatabase(url, name, content === "migrated" ? template : undefined);
 }
@@ -40,7 +50,6 @@ const taken = new Set<number>();
 /** An empty database of the run's Redis server, of this test alone; `drop` empties it and gives it back. */
 export async function openServerRedis(): Promise<TestDatabase> {
   const found = await askFor("/redis");
-  if (typeof found === "string") throw new Error(found);
   // As many databases for each worker as there can be workers: nobody has to ask who has which.
   const each = Math.floor(Math.sqrt(found.databases));
   const first = ((Number(process.env["VITEST_POOL_ID"] ?? 1) - 1) % each) * each;

@@ -18,28 +18,19 @@ export interface Database extends Sql {
 
 /** Wraps a pool; `onClose` releases whatever stands behind it. */
 export function makeDatabase(pool: pg.Pool, onClose: () => Promise<void> = async () => {}): Database {
+  const query: Database["query"] = (statement, values) => borrow(pool, (client) => run(client, statement, values));
   return {
-    query: (statement, values) => run(pool, statement, values),
+    query,
     script: async (statements) => {
-      await pool.query(statements);
+      await query(statements);
     },
-    transaction: async (work) => {
-      const client = await pool.connect().catch((error: unknown) => {
-        throw withoutValues(error);
-      });
-      let broken: Error | undefined;
-      try {
+    transaction: (work) =>
+      borrow(pool, async (client) => {
         await run(client, "begin");
         const result = await work({ query: (statement, values) => run(client, statement, values) });
         await run(client, "commit");
         return result;
-      } catch (error) {
-        await client.query("rollback").catch((lost: Error) => (broken = lost));
-        throw error;
-      } finally {
-        client.release(broken);
-      }
-    },
+      }),
     close: async () => {
       await pool.end();
       await onClose();
@@ -47,11 +38,27 @@ export function makeDatabase(pool: pg.Pool, onClose: () => Promise<void> = async
   };
 }
 
-async function run<Row>(
-  client: pg.Pool | pg.PoolClient,
-  statement: string,
-  values: readonly unknown[] = [],
-): Promise<Row[]> {
+/** Lends a connection. After a failure it is rolled back: also a statement of many can have begun a transaction that it did not end. */
+async function borrow<T>(pool: pg.Pool, work: (client: pg.PoolClient) => Promise<T>): Promise<T> {
+  const client = await pool.connect().catch((error: unknown) => {
+    throw withoutValues(error);
+  });
+  let broken: Error | undefined;
+  // A connection that is lost while it is lent says so to its statement, and once more to nobody: unheard, that ends the process.
+  const lose = (lost: Error) => (broken = lost);
+  client.on("error", lose);
+  try {
+    return await work(client);
+  } catch (error) {
+    await client.query("rollback").catch(lose);
+    throw error;
+  } finally {
+    client.off("error", lose);
+    client.release(broken);
+  }
+}
+
+async function run<Row>(client: pg.PoolClient, statement: string, values: readonly unknown[] = []): Promise<Row[]> {
   try {
     return (await client.query(statement, [...values])).rows as Row[];
   } catch (error) {

@@ -116,7 +116,7 @@ export function makeInbox(options: { database: Database; alone: boolean; log: Lo
 
 function makeBoss(database: Database, alone: boolean, log: Logger): PgBoss {
   const boss = new PgBoss({
-    db: asBossDb(database),
+    db: { executeSql: (text, values) => asBossDb(database).executeSql(text, values).catch(admitTheRace) },
     backend: alone ? "pglite" : "postgres",
     schedule: false,
     // An embedded database has one user, whose dead turns are reclaimed at its start; there is nobody to supervise.
@@ -129,6 +129,14 @@ function makeBoss(database: Database, alone: boolean, log: Logger): PgBoss {
 
 function asBossDb(sql: Sql): Db {
   return { executeSql: async (text, values) => ({ rows: await sql.query(text, values) }) };
+}
+
+/**
+ * Of processes that start at once, one makes the queue's schema; pg-boss lets the others go on when it reads "already exists". Postgres
+ * has another word for it when the name was looked up before the lock was waited for.
+ */
+function admitTheRace(error: Error & { constraint?: string }): never {
+  throw error.constraint === "pg_namespace_nspname_index" ? new Error("already exists", { cause: error }) : error;
 }
 
 /** Ordered like the message ids, because two jobs can share a timestamp and then order by their id. */

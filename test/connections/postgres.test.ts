@@ -1,14 +1,14 @@
 import { inspect } from "node:util";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { afterAll, beforeAll, expect, it } from "vitest";
 import type { Database } from "../../src/connections/postgres.ts";
-import { openFreshDatabase } from "../connections/fresh-database.ts";
+import { describeOnBothDatabases } from "../servers/databases.ts";
 
 const canary = "canary-said-91bc";
 
-describe("an error of the database", () => {
+await describeOnBothDatabases("an error of the database", ({ open }) => {
   let database: Database;
   beforeAll(async () => {
-    database = await openFreshDatabase();
+    database = await open();
     await database.query("create table kept (id int primary key, text text check (text not like '%canary%'))");
   });
   afterAll(() => database.close());
@@ -25,5 +25,12 @@ describe("an error of the database", () => {
       expect(inspect(error, { depth: 5 })).not.toContain(canary);
       expect(error).toMatchObject({ message: expect.stringMatching(/^Postgres \w{5}: /), code: expect.any(String) });
     }
+  });
+
+  it("leaves nothing behind on its connection, not even when the statement began a transaction itself", async () => {
+    await expect(database.script("begin; select 1 / 0; commit")).rejects.toThrow(/22012/);
+    expect(await database.query("select 1 as n")).toEqual([{ n: 1 }]);
+    await expect(database.transaction((tx) => tx.query("begin; select 1 / 0; commit"))).rejects.toThrow(/22012/);
+    expect(await database.query("select 1 as n")).toEqual([{ n: 1 }]);
   });
 });

@@ -1,0 +1,100 @@
+import { afterEach, beforeEach, expect, it } from "vitest";
+import { pino } from "pino";
+import { migrate } from "../../src/connections/migrate.ts";
+import { openPostgres, type Database } from "../../src/connections/postgres.ts";
+import { makeInbox } from "../../src/inbox/inbox.ts";
+import { describeUnless } from "../servers/databases.ts";
+import { administer, type TestDatabase } from "../servers/postgres.ts";
+import { createServerDatabase, whyNoPostgres } from "../servers/shared.ts";
+
+const log = pino({ level: "silent" });
+
+describeUnless(await whyNoPostgres(), "the migrations on a server", () => {
+  let place: TestDatabase;
+  const open: Database[] = [];
+  const connect = async () => {
+    const database = await openPostgres({ url: place.url, poolMin: 0, poolMax: 3, onIdleError: () => {} });
+    open.push(database);
+    return database;
+  };
+  beforeEach(async () => {
+    place = await createServerDatabase("empty");
+  });
+  afterEach(async () => {
+    await Promise.all(open.splice(0).map((database) => database.close()));
+    await place.drop();
+  });
+
+  it("are applied once when several processes start at once on an empty database, each with its queue", async () => {
+    const processes = await Promise.all([1, 2, 3, 4].map(connect));
+    const applied = await Promise.all(processes.map(migrate));
+    const names = applied.flat();
+    expect(names.length).toBeGreaterThan(0);
+    expect(new Set(names).size).toBe(names.length);
+    const inboxes = processes.map((database) => makeInbox({ database, alone: false, log }));
+    await Promise.all(inboxes.map((inbox) => inbox.start(AbortSignal.timeout(30_000), () => {})));
+    await Promise.all(inboxes.map((inbox) => inbox.stop(AbortSignal.timeout(5_000))));
+    expect(await migrate(processes[0]!)).toEqual([]);
+  });
+
+  it("are whole after the connection was lost at any of their statements", async () => {
+    await administer(place.url, "create extension vector");
+    // Counts what defines something, and ends the connection at the one whose turn it is. A sequence keeps its count when all else is undone.
+    await administer(place.url, "create schema sabotage");
+    await administer(place.url, "create sequence sabotage.statements");
+    await administer(place.url, "create table sabotage.plan (at int)");
+    await administer(place.url, "insert into sabotage.plan values (0)");
+    await administer(
+      place.url,
+      `create function sabotage.strike() returns event_trigger language plpgsql as $$ begin
+         if nextval('sabotage.statements') = (select at from sabotage.plan) then
+           perform pg_terminate_backend(pg_backend_pid());
+         end if;
+       end $$`,
+    );
+    await administer(place.url, "create event trigger strike on ddl_command_end execute function sabotage.strike()");
+    const database = await connect();
+    let lost = 0;
+    for (let statement = 1; ; statement += 1) {
+      await administer(place.url, `update sabotage.plan set at = ${statement}`);
+      await administer(place.url, "select setval('sabotage.statements', 1, false)");
+      const end = await bringUp(database).then(
+        () => null,
+        (error: unknown) => error,
+      );
+      if (end === null) break;
+      expect(end).toMatchObject({ code: "database_unreachable" });
+      lost += 1;
+    }
+    expect(lost).toBeGreaterThan(10);
+    await administer(place.url, "drop event trigger strike");
+    await administer(place.url, "drop schema sabotage cascade");
+    const fresh = await createServerDatabase("migrated");
+    const other = await openPostgres({ url: fresh.url, poolMin: 0, poolMax: 1, onIdleError: () => {} });
+    expect(await shape(database)).toEqual(await shape(other));
+    await other.close();
+    await fresh.drop();
+  });
+});
+
+/** What a start does to a database. */
+async function bringUp(database: Database): Promise<void> {
+  await migrate(database);
+  const inbox = makeInbox({ database, alone: false, log });
+  await inbox.start(AbortSignal.timeout(30_000), () => {});
+  await inbox.stop(AbortSignal.timeout(5_000));
+}
+
+/** What a schema is made of, in words. */
+async function shape(database: Database): Promise<readonly string[]> {
+  const rows = await database.query<{ line: string }>(
+    `select table_name || '.' || column_name || ' ' || data_type as line from information_schema.columns where table_schema = 'public'
+     union all select indexdef from pg_indexes where schemaname = 'public'
+     union all select pg_get_functiondef(p.oid) from pg_proc p join pg_namespace n on n.oid = p.pronamespace
+       where n.nspname = 'public' and not exists (select from pg_depend d where d.objid = p.oid and d.deptype = 'e')
+     union all select pg_get_triggerdef(oid) from pg_trigger where not tgisinternal
+     union all select conrelid::regclass || ' ' || pg_get_constraintdef(oid) from pg_constraint where connamespace = 'public'::regnamespace
+     union all select name from schema_migrations order by 1`,
+  );
+  return rows.map(({ line }) => line);
+}

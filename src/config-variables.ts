@@ -42,12 +42,21 @@ const scheme = (...schemes: string[]) =>
     `a URL that begins with ${schemes.map((name) => `${name}//`).join(" or ")}`,
   );
 const loopback = /^(localhost|127(\.\d+){3}|\[::1\])$/;
-const modelUrl = url(
+const apiUrl = url(
   ({ protocol, hostname, username, password, search }) =>
     (protocol === "https:" || (protocol === "http:" && loopback.test(hostname))) &&
     `${username}${password}${search}` === "",
   "an https URL (http for this machine alone), without user, password or query",
 );
+/** A token of Discord; `DISCORD_TOKEN_<AGENT>` take the same. */
+export const botToken = pattern(/^(?!Bot$)\S+$/, "a bot token without spaces and without the word Bot before it");
+const shards = [
+  z
+    .string()
+    .regex(/^(?:auto|[1-9]\d{0,3})$/)
+    .transform((text) => (text === "auto" ? null : Number(text))),
+  "auto or a number of shards",
+] as const;
 const modelName = pattern(/^[\w./-]{1,100}$/, "the name of a model: letters, digits, dots, dashes");
 const minutes90 = whole(1, 5_400);
 const milliseconds = whole(1, 600_000);
@@ -62,11 +71,30 @@ export const table = {
     "The least important log line that is written",
   ),
   HEALTH_CHECK_PORT: variable(whole(0, 65_535), "8000", "Port of the health API; 0 takes any free one"),
-  DISCORD_TOKEN: variable(
-    pattern(/^(?!Bot$)\S{20,}$/, "a bot token without spaces and without the word Bot before it"),
-    null,
-    "Token of the Discord bot; without it the bot talks in the terminal",
-    { alias: "DISCORD_RECEPTION_TOKEN", secret: true },
+  DISCORD_TOKEN: variable(botToken, null, "Token of the Discord bot; without it the bot talks in the terminal", {
+    alias: "DISCORD_RECEPTION_TOKEN",
+    secret: true,
+  }),
+  DISCORD_API_URL: variable(apiUrl, "https://discord.com/api", "Where the Discord API is reached", { secret: true }),
+  DISCORD_SHARDS: variable(
+    shards,
+    "auto",
+    "Shards of the gateway in all processes together; auto takes what Discord recommends",
+  ),
+  DISCORD_LEASE_SECONDS: variable(
+    whole(1, 600),
+    "5",
+    "Seconds after which another process takes over the shards of one that has died",
+  ),
+  DISCORD_BACKFILL_MINUTES: variable(
+    whole(0, 1_440),
+    "60",
+    "Age in minutes up to which messages are fetched and answered that were written while nobody listened",
+  ),
+  DISCORD_HOLD_EVENTS: variable(
+    whole(10, 1_000_000),
+    "10000",
+    "Events a shard holds while Postgres is away; then it hangs up and resumes later",
   ),
   TARGET_GUILD_ID: variable(
     pattern(/^\d{17,20}$/, "a Discord id: 17 to 20 digits"),
@@ -86,7 +114,7 @@ export const table = {
     "768",
     "Numbers in a vector; another value begins another vector space",
   ),
-  GEMINI_BASE_URL: variable(modelUrl, "https://generativelanguage.googleapis.com", "Where the Gemini API is reached", {
+  GEMINI_BASE_URL: variable(apiUrl, "https://generativelanguage.googleapis.com", "Where the Gemini API is reached", {
     secret: true,
   }),
   GEMINI_REQUESTS_PER_MINUTE: variable(many, "15", "Requests a minute that the Gemini project allows"),
@@ -174,6 +202,8 @@ export function renderConfigReference(): string {
 
 The process is configured by its environment, read once at the start. An empty variable counts as unset. Whatever is wrong is
 reported at once, all of it, and the process exits 78 with nothing started. Of two names for one variable the first one wins.
+
+\`DISCORD_TOKEN_<AGENT>\` gives an agent a bot of its own to speak with: its name in capitals, with \`_\` for \`-\`.
 
 This page is made from \`src/config-variables.ts\`; \`npx vitest run test/config -u\` writes it anew.
 

@@ -1,4 +1,4 @@
-import { table, type Variable } from "./config-variables.ts";
+import { botToken, table, type Variable } from "./config-variables.ts";
 import { Misconfigured, type Fault } from "./errors.ts";
 import type { LogLevel } from "./log.ts";
 
@@ -8,7 +8,19 @@ export interface Config {
   readonly logLevel: LogLevel;
   /** Port of the health API. */
   readonly healthPort: number;
-  readonly discord: { readonly token: string | null; readonly guildId: string | null };
+  readonly discord: {
+    /** Null: the bot talks in the terminal. */
+    readonly token: string | null;
+    readonly guildId: string | null;
+    readonly apiUrl: string;
+    /** Null: as many as Discord recommends. */
+    readonly shards: number | null;
+    readonly leaseMs: number;
+    readonly backfillMs: number;
+    readonly holdEvents: number;
+    /** Tokens of agents that speak with a bot of their own, by the agent's name. */
+    readonly voices: Readonly<Record<string, string>>;
+  };
   readonly gemini: {
     /** Null: the offline model answers. */
     readonly apiKey: string | null;
@@ -77,7 +89,7 @@ export function readConfig(env: Environment): Config {
   };
   // Only after a fault is a default missing here, and then no Config leaves this function.
   const required = <N extends Name>(name: N): Value<N> => optional(name) as Value<N>;
-  const config = assemble(required, optional);
+  const config = assemble(required, optional, readVoices(env, faults));
   const { poolMin, poolMax } = config.postgresql;
   if (poolMin !== null && poolMax !== null && poolMax < poolMin) {
     // Named is the one that was set: nobody finds a fault in a default.
@@ -90,15 +102,40 @@ export function readConfig(env: Environment): Config {
   return config;
 }
 
+const voicePrefix = "DISCORD_TOKEN_";
+
+function readVoices(env: Environment, faults: Fault[]): Readonly<Record<string, string>> {
+  const [schema, takes] = botToken;
+  const names = Object.keys(env).filter((name) => name.startsWith(voicePrefix) && env[name]?.trim());
+  return Object.fromEntries(
+    names.map((name) => {
+      const token = schema.safeParse(env[name]?.trim());
+      if (!token.success)
+        faults.push({ where: name, problem: `the value is not ${takes}`, remedy: `Set ${takes}, or unset it` });
+      return [name.slice(voicePrefix.length).toLowerCase().replaceAll("_", "-"), token.data ?? ""];
+    }),
+  );
+}
+
 function assemble(
   required: <N extends Name>(name: N) => Value<N>,
   optional: <N extends Name>(name: N) => Value<N> | null,
+  voices: Readonly<Record<string, string>>,
 ): Config {
   return {
     environment: required("ENVIRONMENT"),
     logLevel: required("LOG_LEVEL"),
     healthPort: required("HEALTH_CHECK_PORT"),
-    discord: { token: optional("DISCORD_TOKEN"), guildId: optional("TARGET_GUILD_ID") },
+    discord: {
+      token: optional("DISCORD_TOKEN"),
+      guildId: optional("TARGET_GUILD_ID"),
+      apiUrl: required("DISCORD_API_URL")?.replace(/\/+$/, ""),
+      shards: required("DISCORD_SHARDS"),
+      leaseMs: required("DISCORD_LEASE_SECONDS") * 1_000,
+      backfillMs: required("DISCORD_BACKFILL_MINUTES") * 60_000,
+      holdEvents: required("DISCORD_HOLD_EVENTS"),
+      voices,
+    },
     gemini: {
       apiKey: optional("GEMINI_API_KEY"),
       model: required("GEMINI_MODEL"),
@@ -144,7 +181,11 @@ function assemble(
 export function showConfig(config: Config): Record<string, unknown> {
   return {
     ...config,
-    discord: { ...config.discord, token: presence(config.discord.token) },
+    discord: {
+      ...config.discord,
+      token: presence(config.discord.token),
+      voices: Object.keys(config.discord.voices).join(", ") || "none",
+    },
     gemini: { ...config.gemini, apiKey: presence(config.gemini.apiKey) },
     postgresql: { ...config.postgresql, url: presence(config.postgresql.url) },
     redis: { ...config.redis, url: presence(config.redis.url) },

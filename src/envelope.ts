@@ -26,6 +26,20 @@ export interface Envelope {
   readonly addressedAgent: string | null;
   /** BCP 47 tag of the place ("en-US", "ja"), which chooses the language of full text search. */
   readonly locale: string | null;
+  /** The message that this one replies to. */
+  readonly repliedTo?: { readonly author: string; readonly text: string } | null;
+  readonly attachments?: readonly Attachment[];
+  /** Of a slash command: its answer goes through this token, for 15 minutes. */
+  readonly interactionToken?: string | null;
+}
+
+/** A file that came with a message. */
+export interface Attachment {
+  readonly name: string;
+  readonly url: string;
+  readonly bytes: number;
+  /** Such as `image/png`; null when nobody said. */
+  readonly mediaType: string | null;
 }
 
 /** What comes first when there is not enough for everyone, best first. */

@@ -46,6 +46,11 @@ export function makeMetrics() {
     thresholdBreached: gauge("threshold_breached", "1 while the p95 of the last minutes is over its target", [
       "threshold",
     ]),
+    discordCalls: counter("discord_api_calls_total", "Requests to Discord's REST API by outcome", ["method", "status"]),
+    gatewayEvents: counter("gateway_events_total", "Events of Discord's gateway by what became of them", ["status"]),
+    gatewayConnects: counter("gateway_connects_total", "Sessions of the gateway by how they began", ["kind"]),
+    gatewayShards: gauge("gateway_shards", "Shards that this process holds, by state", ["state"]),
+    gatewayLag: histogram("gateway_store_seconds", "From the receipt of an event to its commit", []),
     ...inboxGauges(registry),
     quotaWaitSeconds: histogram("quota_wait_seconds", "Time calls waited for the model's quota", ["priority"]),
     eventLoopLagSeconds: gauge("event_loop_lag_seconds", "p99 delay of the event loop since the last scrape", []),

@@ -40,7 +40,7 @@ const homes: Readonly<Record<string, readonly string[]>> = {
   pino: ["src/log.ts"],
   cockatiel: ["src/resilience/"],
   yaml: ["src/settings/"],
-  zod: ["src/config", "src/settings/", "src/think/", "src/model/"],
+  zod: ["src/config", "src/settings/", "src/think/", "src/model/", "src/gateway/dispatch.ts"],
 };
 
 const empty = /(?:^|[-/.])(?:utils?|helpers?|core|common|lib|types)(?=[-/.]|$)/;

@@ -6,7 +6,7 @@ import type { Check, Component } from "../lifecycle/component.ts";
 import type { Logger } from "../log.ts";
 import {
   finishTurn,
-  insertTurn,
+  insertTurns,
   markSpeaking,
   putBackTurn,
   storeDraft,
@@ -33,6 +33,10 @@ interface InboxReport {
 export interface Inbox extends Component {
   /** Resolves once the message is durable: true, or false when it was known already. */
   keep(envelope: Envelope, priority: Priority): Promise<boolean>;
+  /** Keeps several as part of the transaction `tx`, in their order; resolves to how many are new. Call `wake` once it has committed. */
+  keepAll(tx: Sql, heard: readonly { readonly envelope: Envelope; readonly priority: Priority }[]): Promise<number>;
+  /** Tells those who wait for work in this process that there is some. */
+  wake(): void;
   /** Takes up at most `limit` turns, the oldest of each conversation that is not being answered already. */
   take(limit: number): Promise<readonly Turn[]>;
   saveDraft(turn: Turn, draft: Draft): Promise<void>;
@@ -60,6 +64,9 @@ export function makeInbox(options: { database: Database; alone: boolean; log: Lo
   const { database, log } = options;
   const boss = makeBoss(database, options.alone, log);
   const listeners: (() => void)[] = [];
+  const wake = () => {
+    for (const listener of listeners) listener();
+  };
   const end = (turn: Turn, how: Parameters<typeof finishTurn>[2], also: (tx: Sql) => Promise<void>) =>
     database.transaction(async (tx) => {
       await finishTurn(tx, turn, how);
@@ -87,10 +94,12 @@ export function makeInbox(options: { database: Database; alone: boolean; log: Lo
       return { status: "healthy", details: { waiting, buried } };
     },
     keep: async (envelope, priority) => {
-      const isNew = await database.transaction((tx) => keep(tx, boss, envelope, priority));
-      if (isNew) for (const listener of listeners) listener();
-      return isNew;
+      const kept = await database.transaction((tx) => keepAll(tx, boss, [{ envelope, priority }]));
+      if (kept > 0) wake();
+      return kept > 0;
     },
+    keepAll: (tx, heard) => keepAll(tx, boss, heard),
+    wake,
     take: (limit) => take(database, boss, limit),
     saveDraft: (turn, draft) => storeDraft(database, turn, draft),
     beginSpeaking: (turn) => markSpeaking(database, turn),
@@ -152,17 +161,22 @@ function attempt(turn: Turn): { id: string; retryCount: number } {
   return { id: turn.job.id, retryCount: turn.job.retryCount };
 }
 
-async function keep(tx: Sql, boss: PgBoss, envelope: Envelope, priority: Priority): Promise<boolean> {
-  if (!(await insertTurn(tx, envelope, priority))) return false;
-  const { messageId, conversationId } = envelope;
-  const options = {
-    id: jobId(messageId),
-    singletonKey: conversationId,
-    priority: priorities[priority],
-    db: asBossDb(tx),
-  };
-  await boss.send(queue, { messageId }, options);
-  return true;
+async function keepAll(
+  tx: Sql,
+  boss: PgBoss,
+  heard: readonly { readonly envelope: Envelope; readonly priority: Priority }[],
+): Promise<number> {
+  const added = await insertTurns(tx, heard);
+  const jobs = heard
+    .filter(({ envelope }) => added.has(envelope.messageId))
+    .map(({ envelope: { messageId, conversationId }, priority }) => ({
+      id: jobId(messageId),
+      data: { messageId },
+      singletonKey: conversationId,
+      priority: priorities[priority],
+    }));
+  if (jobs.length > 0) await boss.insert(queue, jobs, { db: asBossDb(tx) });
+  return jobs.length;
 }
 
 async function take(database: Database, boss: PgBoss, limit: number): Promise<readonly Turn[]> {

@@ -1,7 +1,7 @@
 import type { Receipt } from "../chat/chat.ts";
 import type { Sql } from "../connections/postgres.ts";
 import { ForeseenError } from "../errors.ts";
-import type { Audience, Envelope, Priority, Snowflake } from "../envelope.ts";
+import type { Attachment, Audience, Envelope, Priority, Snowflake } from "../envelope.ts";
 
 /** A finished answer, stored before it is spoken. */
 export interface Draft {
@@ -49,35 +49,57 @@ interface TurnRow {
   draft: string | null;
   speaking_at: Date | null;
   receipt: Receipt | null;
+  replied_to: { author: string; text: string } | null;
+  attachments: readonly Attachment[] | null;
+  interaction_token: string | null;
 }
 
-/** Stores a message that was heard; false when it is known already. */
-export async function insertTurn(sql: Sql, envelope: Envelope, priority: Priority): Promise<boolean> {
-  const rows = await sql.query(
-    `insert into turns (message_id, guild_id, guild_name, channel_id, channel_name, conversation_id, audience, author_id,
-       author_name, author_kind, text, locale, addressed, addressed_agent, received_at, priority)
-     values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)
-     on conflict (message_id) do nothing returning 1`,
-    [
-      envelope.messageId,
-      envelope.guildId,
-      envelope.guildName,
-      envelope.channelId,
-      envelope.channelName,
-      envelope.conversationId,
-      envelope.audience,
-      envelope.author.id,
-      envelope.author.name,
-      envelope.author.kind,
-      envelope.text,
-      envelope.locale,
-      envelope.addressed,
-      envelope.addressedAgent,
-      envelope.receivedAt,
-      priority,
-    ],
+/** Stores messages that were heard, in their order; resolves to the ids of those that are new. */
+export async function insertTurns(
+  sql: Sql,
+  heard: readonly { readonly envelope: Envelope; readonly priority: Priority }[],
+): Promise<ReadonlySet<Snowflake>> {
+  const rows = await sql.query<{ message_id: Snowflake }>(
+    `insert into turns (${columns.join(", ")})
+     select ${columns.join(", ")} from json_populate_recordset(null::turns, $1::json)
+     on conflict (message_id) do nothing returning message_id`,
+    [JSON.stringify(heard.map(({ envelope, priority }) => toRow(envelope, priority)))],
   );
-  return rows.length > 0;
+  return new Set(rows.map((row) => row.message_id));
+}
+
+const columns = [
+  ...["message_id", "guild_id", "guild_name", "channel_id", "channel_name", "conversation_id", "audience"],
+  ...["author_id", "author_name", "author_kind", "text", "locale", "addressed", "addressed_agent", "received_at"],
+  ...["priority", "replied_to", "attachments", "interaction_token", "state", "attempts", "faults", "wording"],
+] as const;
+
+function toRow(envelope: Envelope, priority: Priority): Record<(typeof columns)[number], unknown> {
+  return {
+    message_id: envelope.messageId,
+    guild_id: envelope.guildId,
+    guild_name: envelope.guildName,
+    channel_id: envelope.channelId,
+    channel_name: envelope.channelName,
+    conversation_id: envelope.conversationId,
+    audience: envelope.audience,
+    author_id: envelope.author.id,
+    author_name: envelope.author.name,
+    author_kind: envelope.author.kind,
+    text: envelope.text,
+    locale: envelope.locale,
+    addressed: envelope.addressed,
+    addressed_agent: envelope.addressedAgent,
+    received_at: envelope.receivedAt,
+    priority,
+    replied_to: envelope.repliedTo ?? null,
+    attachments: envelope.attachments ?? null,
+    interaction_token: envelope.interactionToken ?? null,
+    state: "waiting",
+    attempts: 0,
+    faults: 0,
+    wording: 0,
+  };
 }
 
 /** Marks waiting turns as being answered and reads them whole; those already finished are left out. */
@@ -109,6 +131,9 @@ function fromRow(row: TurnRow): Omit<Turn, "job"> {
       addressed: row.addressed,
       addressedAgent: row.addressed_agent,
       locale: row.locale,
+      repliedTo: row.replied_to,
+      attachments: row.attachments ?? [],
+      interactionToken: row.interaction_token,
     },
     priority: row.priority,
     attempts: row.attempts,

@@ -51,7 +51,7 @@ describe("the environment", () => {
     ["HEALTH_CHECK_PORT", "65536"],
     ["HEALTH_CHECK_PORT", "80.5"],
     ["DISCORD_TOKEN", "Bot aaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"],
-    ["DISCORD_RECEPTION_TOKEN", "short"],
+    ["DISCORD_RECEPTION_TOKEN", "two words"],
     ["TARGET_GUILD_ID", "my-guild"],
     ["GEMINI_BASE_URL", "http://example.org"],
     ["GEMINI_BASE_URL", "https://user:pass@example.org"],

@@ -1,0 +1,155 @@
+import { DiscordAPIError, HTTPError, RateLimitError, REST, RESTEvents, type RawFile } from "discord.js";
+import { asError, ForeseenError } from "../errors.ts";
+import type { Logger } from "../log.ts";
+import type { Metrics } from "../metrics.ts";
+import { makeRetry } from "../resilience/policies.ts";
+
+/** One request to Discord's REST API. */
+export interface DiscordRequest {
+  readonly method: "GET" | "POST" | "PUT" | "PATCH" | "DELETE";
+  /** Such as `/channels/1/messages`. */
+  readonly path: `/${string}`;
+  readonly body?: unknown;
+  readonly query?: Readonly<Record<string, string>>;
+  readonly files?: readonly { readonly name: string; readonly text: string }[];
+  /** False where the path itself is the credential: webhooks and interactions. */
+  readonly auth?: false;
+  /** True when doing it twice is doing it once (a nonce, a GET, a PATCH): a lost reply is then asked for again. */
+  readonly repeatable: boolean;
+}
+
+/** One token's way to Discord. */
+export interface DiscordRest {
+  /**
+   * Resolves to the reply. Throws ForeseenError: `discord_refused` (Discord says no, for good; `reason` is its number), `discord_unauthorized`
+   * (the token), `discord_busy` (a limit; try again after that time), `discord_unavailable` (no answer).
+   */
+  call<T>(request: DiscordRequest, signal: AbortSignal): Promise<T>;
+  /** Why nothing is sent any more; null while all is well. */
+  stopped(): string | null;
+}
+
+/** Discord refuses, and will again: 10003 unknown channel, 50013 missing permission … */
+export class DiscordRefused extends ForeseenError {
+  override readonly name = "DiscordRefused";
+  /** Discord's own number of the error; 0 when it gave none. */
+  readonly reason: number;
+
+  constructor(reason: number, message: string) {
+    super("discord_refused", message, { kind: "bury" });
+    this.reason = reason;
+  }
+}
+
+/** A wait for a limit that is longer than this ends the call; the turn is put back instead. */
+const longestWaitMs = 5_000;
+const requestTimeoutMs = 15_000;
+/** Discord bans an address for 10,000 requests with 401, 403 or 429 in ten minutes; long before that, we stop by ourselves. */
+const invalidWindowMs = 600_000;
+const mostInvalid = 5_000;
+
+/** The REST API at `api`, as the bot with this token. `name` stands in logs, where the token never does. */
+export function makeDiscordRest(options: {
+  name: string;
+  token: string;
+  api: string;
+  metrics: Metrics;
+  log: Logger;
+}): DiscordRest {
+  const rest = new REST({
+    api: options.api,
+    version: "10",
+    retries: 0,
+    timeout: requestTimeoutMs,
+    rejectOnRateLimit: ({ timeToReset, retryAfter, sublimitTimeout }) =>
+      Math.max(timeToReset, retryAfter, sublimitTimeout) > longestWaitMs,
+  }).setToken(options.token);
+  const invalid = makeInvalidCounter();
+  rest.on(RESTEvents.Response, (_request, { status }) => {
+    if (status === 401 || status === 403 || status === 429) invalid.count();
+  });
+  let refused: string | null = null;
+  const stopped = () => refused ?? invalid.stopped();
+
+  const once = async <T>(request: DiscordRequest, signal: AbortSignal): Promise<T> => {
+    signal.throwIfAborted();
+    const reason = stopped();
+    if (reason !== null) throw new ForeseenError("discord_unauthorized", reason, { kind: "bury" });
+    try {
+      const result = await rest.request({
+        method: request.method as never,
+        fullRoute: request.path,
+        body: request.body,
+        ...(request.query === undefined ? {} : { query: new URLSearchParams(request.query) }),
+        ...(request.files === undefined ? {} : { files: request.files.map(toRawFile) }),
+        auth: request.auth ?? true,
+        signal,
+      });
+      options.metrics.discordCalls.inc({ method: request.method, status: "success" });
+      return result as T;
+    } catch (error) {
+      const known = translate(error, signal);
+      options.metrics.discordCalls.inc({ method: request.method, status: known.code });
+      if (known.code === "discord_unauthorized" && request.auth !== false) {
+        refused = `Discord no longer accepts the token of ${options.name}: set a new one and start again`;
+        options.log.error({ component: "discord", voice: options.name }, refused);
+      }
+      throw known;
+    }
+  };
+  const again = makeRetry({
+    retries: 3,
+    initialMs: 250,
+    maxMs: 4_000,
+    when: (error) => error instanceof ForeseenError && error.code === "discord_unavailable",
+  });
+  return {
+    call: (request, signal) =>
+      request.repeatable ? again(() => once(request, signal), signal) : once(request, signal),
+    stopped,
+  };
+}
+
+function toRawFile({ name, text }: { name: string; text: string }): RawFile {
+  return { name, data: Buffer.from(text), contentType: "text/markdown; charset=utf-8" };
+}
+
+/** The errors of the library quote URLs, which may hold tokens, and bodies, which hold what people wrote: none is kept as a cause. */
+function translate(error: unknown, signal: AbortSignal): ForeseenError {
+  if (error instanceof RateLimitError) {
+    const afterMs = Math.max(error.timeToReset, error.retryAfter, error.sublimitTimeout);
+    return new ForeseenError("discord_busy", `Discord's ${error.scope} limit`, { kind: "retry", afterMs });
+  }
+  if (error instanceof DiscordAPIError) {
+    const reason = typeof error.code === "number" ? error.code : 0;
+    if (error.status === 401)
+      return new ForeseenError("discord_unauthorized", "Discord does not accept the token", { kind: "bury" });
+    if (error.status === 429) return new ForeseenError("discord_busy", "Discord's limit", { kind: "retry", afterMs: 5_000 });
+    return new DiscordRefused(reason, `Discord refused with HTTP ${error.status}, code ${reason}`);
+  }
+  const what =
+    error instanceof HTTPError ? `HTTP ${error.status}` : ((error as { code?: string }).code ?? asError(error).name);
+  const afterMs = signal.aborted ? 0 : 2_000;
+  return new ForeseenError("discord_unavailable", `Discord did not answer (${what})`, { kind: "retry", afterMs });
+}
+
+/** Counts refusals in a sliding window of ten minutes, in slots of ten seconds. */
+function makeInvalidCounter() {
+  const slotMs = 10_000;
+  const slots = new Map<number, number>();
+  const sum = () => {
+    const oldest = Math.floor((Date.now() - invalidWindowMs) / slotMs);
+    for (const slot of slots.keys()) if (slot < oldest) slots.delete(slot);
+    return slots.values().reduce((total, n) => total + n, 0);
+  };
+  return {
+    count: () => {
+      const slot = Math.floor(Date.now() / slotMs);
+      slots.set(slot, (slots.get(slot) ?? 0) + 1);
+    },
+    stopped: () =>
+      sum() >= mostInvalid
+        ? "Discord has refused thousands of requests in ten minutes; nothing is sent until that has passed"
+        : null,
+  };
+}

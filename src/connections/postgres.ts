@@ -1,7 +1,7 @@
 import pg from "pg";
 import { asUnreachable, checkServer, explainConnection } from "./postgres-faults.ts";
 
-/** Runs one statement. Rows are plain objects; bigint columns arrive as decimal strings. */
+/** Runs one statement, or several without values, and gives the rows of all. Rows are plain objects; bigint columns arrive as decimal strings. */
 export interface Sql {
   query<Row = Record<string, unknown>>(statement: string, values?: readonly unknown[]): Promise<Row[]>;
 }
@@ -60,7 +60,8 @@ async function borrow<T>(pool: pg.Pool, work: (client: pg.PoolClient) => Promise
 
 async function run<Row>(client: pg.PoolClient, statement: string, values: readonly unknown[] = []): Promise<Row[]> {
   try {
-    return (await client.query(statement, [...values])).rows as Row[];
+    const result: pg.QueryResult | pg.QueryResult[] = await client.query(statement, [...values]);
+    return [result].flat().flatMap(({ rows }) => rows as Row[]);
   } catch (error) {
     throw withoutValues(error);
   }

@@ -1,19 +1,20 @@
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { PgBoss } from "pg-boss";
+import { afterAll, beforeAll, expect, it } from "vitest";
 import { pino } from "pino";
 import type { Database } from "../../src/connections/postgres.ts";
 import { makeInbox, type Inbox } from "../../src/inbox/inbox.ts";
-import { openFreshDatabase } from "../connections/fresh-database.ts";
+import { describeOnBothDatabases } from "../servers/databases.ts";
 import { envelope } from "./envelopes.ts";
 
 const log = pino({ level: "silent" });
 const nothing = async () => {};
 
-describe("the inbox", () => {
+await describeOnBothDatabases("the inbox", ({ open, alone }) => {
   let database: Database;
   let inbox: Inbox;
   beforeAll(async () => {
-    database = await openFreshDatabase();
-    inbox = makeInbox({ database, alone: true, log });
+    database = await open();
+    inbox = makeInbox({ database, alone, log });
     await inbox.start(AbortSignal.timeout(30_000), () => {});
   });
   afterAll(async () => {
@@ -71,7 +72,8 @@ describe("the inbox", () => {
     const receipt = { agent: "nova", model: "m", promptRevision: "r" } as never;
     await inbox.saveDraft(turn!, { text: "the finished answer", receipt });
     await inbox.beginSpeaking(turn!);
-    const restarted = makeInbox({ database, alone: true, log });
+    if (!alone) await findDead(database);
+    const restarted = makeInbox({ database, alone, log });
     await restarted.start(AbortSignal.timeout(10_000), () => {});
     const [again] = await restarted.take(1);
     expect(again).toMatchObject({ attempts: 2, maybeSpoken: true, draft: { text: "the finished answer" } });
@@ -114,3 +116,13 @@ describe("the inbox", () => {
     expect(await inbox.report()).toMatchObject({ waiting: 0, buried: 1, lastBuried: [{ reference: "a1b2" }] });
   });
 });
+
+/** What any of the processes on a server does about the turns of one that has not been heard of for longer than a heartbeat. */
+async function findDead(database: Database): Promise<void> {
+  await database.query("update pgboss.job set heartbeat_on = now() - interval '61 seconds' where state = 'active'");
+  const db = { executeSql: async (text: string, values?: unknown[]) => ({ rows: await database.query(text, values) }) };
+  const boss = new PgBoss({ db, supervise: false, schedule: false });
+  await boss.start();
+  await boss.supervise("inbox");
+  await boss.stop({ graceful: false, close: false });
+}

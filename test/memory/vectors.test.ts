@@ -1,5 +1,5 @@
 import { pino } from "pino";
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
+import { afterAll, beforeAll, beforeEach, expect, it } from "vitest";
 import type { Database } from "../../src/connections/postgres.ts";
 import { remember } from "../../src/memory/remember.ts";
 import { makeEmbedding, makeQueryVectors } from "../../src/memory/vectors.ts";
@@ -9,7 +9,7 @@ import { makeOffline } from "../../src/model/offline.ts";
 import { makeTargets } from "../../src/resilience/targets.ts";
 import { readConfig } from "../../src/config.ts";
 import { envelope } from "../inbox/envelopes.ts";
-import { openFreshDatabase } from "../connections/fresh-database.ts";
+import { describeOnBothDatabases } from "../servers/databases.ts";
 import { startGeminiSimulator } from "../simulators/gemini/simulator.ts";
 import { saying } from "./saying.ts";
 
@@ -17,11 +17,11 @@ const signal = new AbortController().signal;
 const log = pino({ level: "silent" });
 const old = new Date(Date.now() - 3_600_000);
 
-describe("memories get their vectors in the background", () => {
+await describeOnBothDatabases("memories get their vectors in the background", ({ open }) => {
   let database: Database;
   let simulator: Awaited<ReturnType<typeof startGeminiSimulator>>;
   beforeAll(async () => {
-    database = await openFreshDatabase();
+    database = await open();
     simulator = await startGeminiSimulator({});
   });
   afterAll(async () => {

@@ -1,7 +1,8 @@
 import { describe } from "vitest";
-import type { Database } from "../../src/connections/postgres.ts";
-import { openFreshDatabase, openServerDatabase } from "../connections/fresh-database.ts";
-import { whyNoPostgres } from "./shared.ts";
+import { openPglite } from "../../src/connections/pglite.ts";
+import { openPostgres, type Database } from "../../src/connections/postgres.ts";
+import { openFreshDatabase, openServerDatabase, temporaryFolder } from "../connections/fresh-database.ts";
+import { createServerDatabase, whyNoPostgres } from "./shared.ts";
 
 /** One of the databases that the product runs on. */
 export interface DatabaseKind {
@@ -9,6 +10,38 @@ export interface DatabaseKind {
   readonly open: () => Promise<Database>;
   /** Whether no other process can use it: the embedded one. */
   readonly alone: boolean;
+  /** A place for the product to be started in as a process. */
+  readonly openHome: () => Promise<Home>;
+}
+
+/** Where a product that runs as a process keeps what it knows. */
+export interface Home {
+  /** Its data folder. */
+  readonly data: string;
+  /** What its environment needs to find its database. */
+  readonly env: Readonly<Record<string, string>>;
+  /** Looks into its database; an embedded one only while the product is not running. */
+  readonly openDatabase: () => Promise<Database>;
+  readonly remove: () => Promise<void>;
+}
+
+async function openEmbeddedHome(): Promise<Home> {
+  const { path, remove } = await temporaryFolder();
+  return { data: path, env: {}, openDatabase: () => openPglite(path), remove };
+}
+
+/** Its database is empty: the product makes its schema at its first start. */
+async function openServerHome(): Promise<Home> {
+  const [folder, { url, drop }] = await Promise.all([temporaryFolder(), createServerDatabase("empty")]);
+  return {
+    data: folder.path,
+    env: { POSTGRESQL_URL: url },
+    openDatabase: () => openPostgres({ url, poolMin: 0, poolMax: 2, onIdleError: () => {} }),
+    remove: async () => {
+      await drop();
+      await folder.remove();
+    },
+  };
 }
 
 /** Describes what needs a server; where `missing` says that there is none, it is skipped, and its name says why. */
@@ -21,6 +54,10 @@ export function describeUnless(missing: string | null, title: string, suite: () 
 /** Describes the same guarantee on the embedded database and on a server. */
 export async function describeOnBothDatabases(title: string, suite: (kind: DatabaseKind) => void): Promise<void> {
   const missing = await whyNoPostgres();
-  describeUnless(null, `${title}, on the embedded database`, () => suite({ open: openFreshDatabase, alone: true }));
-  describeUnless(missing, `${title}, on a server`, () => suite({ open: openServerDatabase, alone: false }));
+  describeUnless(null, `${title}, on the embedded database`, () =>
+    suite({ open: openFreshDatabase, alone: true, openHome: openEmbeddedHome }),
+  );
+  describeUnless(missing, `${title}, on a server`, () =>
+    suite({ open: openServerDatabase, alone: false, openHome: openServerHome }),
+  );
 }

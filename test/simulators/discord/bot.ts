@@ -1,10 +1,4 @@
-import {
-  SimpleIdentifyThrottler,
-  WebSocketManager,
-  WebSocketShardEvents,
-  type SessionInfo,
-  type WebSocketManagerOptions,
-} from "@discordjs/ws";
+import { WebSocketManager, WebSocketShardEvents, type SessionInfo, type WebSocketManagerOptions } from "@discordjs/ws";
 import { REST } from "discord.js";
 import type { DiscordSimulator } from "./simulator.ts";
 
@@ -52,7 +46,7 @@ export function makeTestBot(
     retrieveSessionInfo: (shard) => sessions.get(shard) ?? null,
     updateSessionInfo: (shard, info) => void (info === null ? sessions.delete(shard) : sessions.set(shard, info)),
     // The library's own waits five seconds, whatever the simulator was told.
-    buildIdentifyThrottler: () => Promise.resolve(new SimpleIdentifyThrottler(1_000)),
+    buildIdentifyThrottler: async () => ({ waitForIdentify: async () => undefined }),
     helloTimeout: 2_000,
     readyTimeout: 2_000,
     ...given,

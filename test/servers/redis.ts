@@ -1,8 +1,5 @@
-import { mkdtemp } from "node:fs/promises";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { installFromDebian, Missing, onPath } from "./packages.ts";
-import { openServer, type OwnServer } from "./server-process.ts";
+import { makeServerFolder, openServer, type OwnServer } from "./server-process.ts";
 
 /** How many databases a server of ours has; each test takes one. */
 export const redisDatabases = 4_096;
@@ -19,7 +16,7 @@ export interface RedisServer extends OwnServer {
  */
 export async function startRedis(settings: Readonly<Record<string, string>> = {}): Promise<RedisServer> {
   const command = await findRedis();
-  const folder = await mkdtemp(join(tmpdir(), "discord-agent-redis-"));
+  const folder = await makeServerFolder();
   const server = await openServer(folder, "SIGTERM", (port) => {
     const plain = { save: "", appendonly: "no", databases: String(redisDatabases), dir: folder };
     const lines = Object.entries({ ...plain, ...settings, bind: "127.0.0.1", port: String(port) });

@@ -1,7 +1,10 @@
 import { randomBytes } from "node:crypto";
 import { once } from "node:events";
+import { chmod, mkdtemp, rm } from "node:fs/promises";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { inspect } from "node:util";
 import { pino } from "pino";
 import type { TestProject } from "vitest/node";
@@ -35,6 +38,10 @@ export interface Answers {
  * workers. Those that the environment names are used as they are.
  */
 export default async function setup(project: TestProject): Promise<() => Promise<void>> {
+  const folder = await mkdtemp(join(tmpdir(), "discord-agent-run-"));
+  // Postgres may run as another user than the tests.
+  await chmod(folder, 0o755);
+  process.env["TEST_SERVERS_FOLDER"] = folder;
   const closing: (() => Promise<void>)[] = [];
   const openers = {
     "/postgres": openSharedPostgres,
@@ -63,6 +70,7 @@ export default async function setup(project: TestProject): Promise<() => Promise
     http.closeAllConnections();
     await Promise.allSettled(opened.values());
     for (const close of closing) await close();
+    await rm(folder, { recursive: true, force: true });
   };
 }
 

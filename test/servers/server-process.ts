@@ -1,7 +1,9 @@
 import { spawn, type ChildProcess } from "node:child_process";
 import { once } from "node:events";
-import { readdir, readFile, rm } from "node:fs/promises";
+import { mkdtemp, readdir, readFile, rm } from "node:fs/promises";
 import { createServer, type AddressInfo } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { onPath } from "./packages.ts";
 
 /** A port of loopback that was free a moment ago. */
@@ -12,6 +14,11 @@ export async function freePort(): Promise<number> {
   server.close();
   await once(server, "close");
   return port;
+}
+
+/** A new folder for a server's data. It goes with the test run, if the test does not come to its end. */
+export function makeServerFolder(): Promise<string> {
+  return mkdtemp(join(process.env["TEST_SERVERS_FOLDER"] ?? tmpdir(), "discord-agent-server-"));
 }
 
 /** The user `nobody` and its group, on every Linux. */

@@ -72,7 +72,7 @@ describeUnless(await whyNoOwnPostgres(), "a Postgres server of a test's own", ()
     await chmod(folder.path, 0o755);
     const child = spawn(process.execPath, ["--input-type=module", "-e", source], {
       stdio: ["ignore", "pipe", "inherit"],
-      env: { ...process.env, TMPDIR: folder.path },
+      env: { ...process.env, TEST_SERVERS_FOLDER: folder.path },
     });
     const [line] = (await once(child.stdout, "data")) as [Buffer];
     const port = Number(String(line));

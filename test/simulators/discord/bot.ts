@@ -3,7 +3,7 @@ import { REST } from "discord.js";
 import type { DiscordSimulator } from "./simulator.ts";
 
 /** One event as the client library handed it over. */
-export interface Heard {
+interface Heard {
   readonly t: string;
   readonly s: number;
   readonly d: Readonly<Record<string, unknown>>;
@@ -23,7 +23,7 @@ export interface TestBot {
   end(): Promise<void>;
 }
 
-export const allIntents = 1 | (1 << 9) | (1 << 10) | (1 << 11) | (1 << 12) | (1 << 15);
+const allIntents = 1 | (1 << 9) | (1 << 10) | (1 << 11) | (1 << 12) | (1 << 15);
 
 export function makeRest(simulator: Pick<DiscordSimulator, "url">, token = "sim-reception-token-0000"): REST {
   return new REST({ api: `${simulator.url}/api`, retries: 0, timeout: 5_000 }).setToken(token);

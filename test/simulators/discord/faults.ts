@@ -3,12 +3,10 @@ import type { Fault, Script } from "./script.ts";
 import type { Ref } from "./world/records.ts";
 import type { State } from "./world/state.ts";
 
-export type { Which } from "./gateway/gateway.ts";
-
 /** What Discord can do wrong: scripted for later, or at once. Those at once return how many connections they met. */
 export interface Faults {
   /** The first that fits is used, as often as it says. */
-  add(...faults: readonly Fault[]): void;
+  add(...faults: Fault[]): void;
   /** Forgets what was added; what was done at once stays done. */
   clear(): void;
   pending(): Fault[];
@@ -17,7 +15,7 @@ export interface Faults {
   close(code: number, which?: Which): number;
   /** The TCP connection is gone without a close frame. */
   cut(which?: Which): number;
-  /** Half-open: nothing is sent or read any more, not even heartbeats, and the TCP connection stays. */
+  /** Half-open: nothing is sent or read any more, not even heartbeats or a close, and the TCP connection stays until `cut`. */
   freeze(which?: Which): number;
   /** Opcode 7. */
   askReconnect(which?: Which): number;

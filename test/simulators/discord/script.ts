@@ -35,7 +35,7 @@ export interface RestFault {
 }
 
 /** One thing the gateway does wrong: to a connection, in answer to IDENTIFY or RESUME, or with an event. */
-export interface GatewayFault {
+interface GatewayFault {
   readonly on: "gateway";
   readonly fault: ConnectFault | LoginFault | DispatchFault;
   readonly shard?: number;
@@ -52,9 +52,9 @@ export interface GatewayFault {
   readonly sameSequence?: boolean;
 }
 
-export type ConnectFault = "refuse" | "refuse-503" | "close-before-hello" | "no-hello";
-export type LoginFault = "no-ready" | "invalid-session" | "close";
-export type DispatchFault = "delay" | "duplicate";
+type ConnectFault = "refuse" | "refuse-503" | "close-before-hello" | "no-hello";
+type LoginFault = "no-ready" | "invalid-session" | "close";
+type DispatchFault = "delay" | "duplicate";
 export type Fault = RestFault | GatewayFault;
 
 const moments = {

@@ -1,6 +1,7 @@
 import { once } from "node:events";
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
+import { makeControl } from "./control/control.ts";
 import { makeFaults, type Faults } from "./faults.ts";
 import { makeGateway } from "./gateway/gateway.ts";
 import { usualLimits, type Limits } from "./limits.ts";
@@ -13,14 +14,6 @@ import { makeState, type State } from "./world/state.ts";
 import { makeWorld, type World } from "./world/world.ts";
 
 export { realBuckets } from "./limits.ts";
-export type { Limits } from "./limits.ts";
-export type { Faults, Which } from "./faults.ts";
-export type { Fault, GatewayFault, RestFault } from "./script.ts";
-export type { Report } from "./report.ts";
-export type { Interaction } from "./world/interaction.ts";
-export type { Message } from "./world/message.ts";
-export type { Bot, Channel, Command, Guild, Member, Ref, Role, User, Webhook } from "./world/records.ts";
-export type { World } from "./world/world.ts";
 
 export interface DiscordSimulatorOptions extends Partial<Limits> {
   /** 0: any free one. */
@@ -35,8 +28,8 @@ export interface DiscordSimulator {
   readonly url: string;
   readonly world: World;
   readonly faults: Faults;
-  report(): Report;
-  close(): Promise<void>;
+  readonly report: () => Report;
+  readonly close: () => Promise<void>;
 }
 
 /** Starts a Discord on loopback, over real HTTP and WebSocket, with one bot ("sim-reception-token-0000") and nobody else. */
@@ -52,8 +45,11 @@ export async function startDiscordSimulator(options: DiscordSimulatorOptions = {
   const rateLimits = makeRateLimits(limits, report, now);
   const parts = { state, limits, report, gateway, script, rateLimits, nonces: new Map() };
 
+  const control = makeControl({ world, faults, report: () => report });
+
   const answer = async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
     const path = request.url ?? "/";
+    if (await control(request, response)) return undefined;
     if (isAway()) return void response.destroy();
     if (path.startsWith("/attachments/")) return serveAttachment(state, path, response);
     return answerRest(parts, request, response);

@@ -29,7 +29,7 @@ export interface Connection extends Link {
   close(code: number, reason?: string): void;
   /** The TCP connection is gone, without a close frame. */
   cut(): void;
-  /** Half-open: nothing is sent and nothing is read any more, and the TCP connection stays. */
+  /** Half-open: nothing is sent and nothing is read any more, and the TCP connection stays until `cut`. */
   freeze(): void;
   /** Opcode 7. */
   askReconnect(): void;
@@ -62,8 +62,8 @@ export function serveConnection(socket: WebSocket, resumeUrl: string, parts: Gat
   const close = (code: number, reason = "") => {
     closedByUs ??= code;
     letGo(true);
-    if (frozen) socket.terminate();
-    else socket.close(code, reason);
+    // Whoever is behind a dead network hears nothing of it.
+    if (!frozen) socket.close(code, reason);
   };
   const invalidate = (resumable: boolean) => {
     letGo(resumable);

@@ -9,7 +9,7 @@ import { closeCode, isIntents, type Identify } from "./wire.ts";
 const dayMs = 86_400_000;
 
 /** What becomes of an IDENTIFY: a bot and its intents, a close code, or an invalid session. */
-export type Judgement =
+type Judgement =
   | { readonly bot: Bot; readonly intents: number }
   | { readonly close: number; readonly reason: string }
   | { readonly invalid: string };

@@ -3,7 +3,7 @@ import type { Bucket, Limits } from "../limits.ts";
 import type { Report } from "../report.ts";
 
 /** A request's place in its bucket, and whether it is refused. */
-export interface Turn {
+interface Turn {
   readonly headers: Readonly<Record<string, string>>;
   /** Null: it may go on. */
   readonly refused: { readonly scope: "user" | "global" | "shared"; readonly retryAfterSeconds: number } | null;

@@ -23,7 +23,7 @@ export interface GuildOptions {
   readonly members?: readonly Ref[];
 }
 
-export interface OverwriteOptions {
+interface OverwriteOptions {
   /** A role (also the guild, for @everyone) or a user. */
   readonly of: Ref;
   readonly allow?: readonly Permission[];

@@ -4,13 +4,13 @@ import type { Channel } from "./records.ts";
 import type { State } from "./state.ts";
 
 /** What a text mentions, outside of code. */
-export interface Mentioned {
+interface Mentioned {
   readonly everyone: boolean;
   readonly users: string[];
   readonly roles: string[];
 }
 
-export function mentionsIn(text: string): Mentioned {
+function mentionsIn(text: string): Mentioned {
   const plain = text.replaceAll(/```[^]*?```|``[^]*?``|`[^`\n]*`/gu, " ");
   const ids = (pattern: RegExp) => [...new Set([...plain.matchAll(pattern)].map(([, id]) => id ?? ""))];
   return {

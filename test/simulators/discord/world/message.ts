@@ -17,7 +17,7 @@ export interface Attachment {
   readonly base64: string;
 }
 
-export interface Edit {
+interface Edit {
   readonly at: number;
   /** What it said before this edit. */
   readonly before: string;

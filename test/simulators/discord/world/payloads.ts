@@ -21,7 +21,7 @@ export function applicationPayload(bot: Bot): object {
 }
 
 /** The flags of an application that is small enough to have its privileged intents without a review. */
-export function flagsOf(bot: Bot): number {
+function flagsOf(bot: Bot): number {
   const flags = { presences: 1 << 13, members: 1 << 15, content: 1 << 19 } as const;
   return bot.privileged.reduce((sum, name) => sum | flags[name], 0);
 }
@@ -139,7 +139,7 @@ export function messagePayload(
 
 const blank = { content: "", embeds: [], attachments: [], components: [] };
 
-export function authorPayload(state: State, message: Message): object {
+function authorPayload(state: State, message: Message): object {
   if (message.webhookId === null || message.webhookId === message.applicationId)
     return userPayload(state.user(message.authorId));
   return {

@@ -93,7 +93,7 @@ export interface Channel {
   readonly thread: Thread | null;
 }
 
-export interface Thread {
+interface Thread {
   readonly ownerId: string;
   readonly members: Set<string>;
   archived: boolean;

@@ -21,15 +21,6 @@ export function snowflakeAt(ms: number): string {
   return String(BigInt(ms - discordEpochMs) << 22n);
 }
 
-/** When the id was made, in milliseconds since 1970. */
-export function timeOf(id: string): number {
-  return Number(BigInt(id) >> 22n) + discordEpochMs;
-}
-
-export function isSnowflake(text: unknown): text is string {
-  return typeof text === "string" && /^\d{15,20}$/u.test(text);
-}
-
 /** Negative when `one` was made before `other`. */
 export function compareIds(one: string, other: string): number {
   const [a, b] = [BigInt(one), BigInt(other)];

@@ -122,6 +122,10 @@ export function makeWorld(state: State, deliver: Deliver) {
     /** As it stands now; the record that interact returned changes by itself. */
     interaction: (ref: Ref): Interaction => found(state.interactions.get(idOf(ref))),
 
+    /** Oldest first. */
+    interactions: (channel?: Ref): Interaction[] =>
+      [...state.interactions.values()].filter((one) => channel === undefined || one.channelId === idOf(channel)),
+
     message: (ref: Ref): Message => state.message(ref),
     /** Oldest first; deleted ones only when asked for, with `deletedAt` set. */
     messages: (channel: Ref, options: { readonly deleted?: boolean } = {}): Message[] =>
@@ -133,8 +137,10 @@ export function makeWorld(state: State, deliver: Deliver) {
     commands: (bot: Ref, guild?: Ref): Command[] =>
       state.bot(bot).commands.get(guild === undefined ? "global" : idOf(guild)) ?? [],
     shardOf: (guild: Ref, shardCount: number): number => shardOf(idOf(guild), shardCount),
+    bots: (): Bot[] => [...state.bots.values()],
     everything: () => ({
-      users: [...state.users.values()],
+      bots: [...state.bots.values()],
+      users: [...state.users.values()].filter(({ bot }) => !bot),
       guilds: [...state.guilds.values()],
       channels: [...state.channels.values()],
     }),

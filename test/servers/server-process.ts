@@ -4,6 +4,7 @@ import { mkdtemp, readdir, readFile, rm } from "node:fs/promises";
 import { createServer, type AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { setTimeout } from "node:timers/promises";
 import { onPath } from "./packages.ts";
 
 /** A port of loopback that was free a moment ago. */
@@ -95,7 +96,7 @@ interface ServerProcess {
   /** Asks it to end by this signal, and resolves when it has. */
   end(signal: NodeJS.Signals): Promise<void>;
   kill(): Promise<void>;
-  /** Sends a signal to it and to all its children. */
+  /** Sends a signal to it and then to all its children. */
   signal(signal: NodeJS.Signals): Promise<void>;
 }
 
@@ -114,21 +115,24 @@ async function startServerProcess({ command, args, ready, asNobody }: Recipe): P
   const exited = new Promise<void>((resolve) => void child.once("exit", () => resolve()));
   await readiness(child, ready);
   const pid = child.pid ?? 0;
-  const signalAll = async (signal: NodeJS.Signals) => {
-    for (const one of [pid, ...(await childrenOf(pid))]) send(one, signal);
-  };
   return {
     end: async (signal) => {
       child.kill(signal);
       await exited;
     },
     kill: async () => {
-      // Frozen first: a server that outlives its children for a moment tells clients why they went.
-      await signalAll("SIGSTOP");
-      await signalAll("SIGKILL");
+      // Frozen, and killed last: a server that outlives its children for a moment starts others, and they tell why it went if it goes first.
+      send(pid, "SIGSTOP");
+      const children = await childrenOf(pid);
+      for (const one of [...children, pid]) send(one, "SIGKILL");
       await exited;
+      // What they shared is free when all have gone.
+      while ((await Promise.all(children.map(isRunning))).includes(true)) await setTimeout(5);
     },
-    signal: signalAll,
+    signal: async (signal) => {
+      send(pid, signal);
+      for (const one of await childrenOf(pid)) send(one, signal);
+    },
   };
 }
 
@@ -148,14 +152,20 @@ async function readiness(child: ChildProcess, ready: RegExp): Promise<void> {
 
 /** Children are asked of the system, because a server's own are in no process group of ours. */
 async function childrenOf(pid: number): Promise<number[]> {
-  const processes = (await readdir("/proc").catch(() => [])).filter((name) => /^\d+$/.test(name));
-  const parents = await Promise.all(
-    processes.map(async (name) => {
-      const stat = await readFile(`/proc/${name}/stat`, "utf8").catch(() => "");
-      return [Number(name), Number(stat.slice(stat.lastIndexOf(")") + 2).split(" ")[1])] as const;
-    }),
-  );
-  return parents.filter(([, parent]) => parent === pid).map(([child]) => child);
+  const processes = (await readdir("/proc").catch(() => [])).filter((name) => /^\d+$/.test(name)).map(Number);
+  const parents = await Promise.all(processes.map(async (one) => (await statusOf(one))?.parent));
+  return processes.filter((_, i) => parents[i] === pid);
+}
+
+async function isRunning(pid: number): Promise<boolean> {
+  const status = await statusOf(pid);
+  return status !== null && status.state !== "Z";
+}
+
+async function statusOf(pid: number): Promise<{ state: string; parent: number } | null> {
+  const stat = await readFile(`/proc/${pid}/stat`, "utf8").catch(() => "");
+  const [state, parent] = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
+  return state && parent ? { state, parent: Number(parent) } : null;
 }
 
 function send(pid: number, signal: NodeJS.Signals): void {

@@ -181,15 +181,69 @@ it.each([
   expect(one.closes).toEqual([code]);
 });
 
+const identify = { op: 2, d: { token: "sim", intents: 1, properties: {}, shard: [0, 1] } };
+
+it.each([
+  [4001, [{ op: 99 }]],
+  [4002, ["{"]],
+  [4002, [{ op: 2, d: { token: "sim" } }]],
+  [4003, [{ op: 3, d: {} }]],
+  [4005, [identify, identify]],
+  [4008, Array.from({ length: 121 }, () => ({ op: 1, d: null }))],
+  [4010, [{ ...identify, d: { ...identify.d, shard: [1, 1] } }]],
+])("closes with %i what breaks the protocol", async (code, frames) => {
+  await start();
+  expect(await closeOf("v=10&encoding=json", frames)).toBe(code);
+});
+
+it("closes with 4011 a shard with too many guilds, and with 4012 another version", async () => {
+  await start({ guildsPerShard: 0 });
+  expect(await closeOf("v=10", [identify])).toBe(4011);
+  expect(await closeOf("v=6", [])).toBe(4012);
+});
+
 it("closes with 4009 what does not beat, and keeps its session", async () => {
   await start({ heartbeatIntervalMs: 100 });
-  const { port } = new URL(simulator.url);
-  const socket = new WebSocket(`ws://127.0.0.1:${port}/gateway?v=10&encoding=json`);
-  const closed = new Promise<number>((resolve) => void (socket.onclose = ({ code }) => resolve(code)));
-  socket.onopen = () =>
-    socket.send(
-      JSON.stringify({ op: 2, d: { token: "sim", intents: 1, properties: { os: "x", browser: "x", device: "x" } } }),
-    );
-  expect(await closed).toBe(4009);
+  expect(await closeOf("v=10&encoding=json", [identify])).toBe(4009);
   await until(() => expect(simulator.report()).toMatchObject({ sessions: 1, closesByServer: { 4009: 1 } }));
+});
+
+/** Sends these frames over a bare socket and waits for the code that it is closed with. */
+async function closeOf(query: string, frames: readonly unknown[]): Promise<number> {
+  const socket = new WebSocket(`${simulator.url.replace("http", "ws")}/gateway?${query}`);
+  return new Promise((resolve) => {
+    socket.onclose = ({ code }) => resolve(code);
+    socket.onopen = () => {
+      for (const frame of frames) socket.send(typeof frame === "string" ? frame : JSON.stringify(frame));
+    };
+  });
+}
+
+it("tells a bot of a guild it comes into or is thrown out of, and of what changes there", async () => {
+  const { world, guild, general, say } = await start();
+  const one = bot();
+  await one.manager.connect();
+  const other = world.addGuild({ name: "Other" });
+  world.addMember(other, world.reception);
+  world.setChannel(general, { name: "renamed" });
+  world.addThread(general, { name: "t", owner: world.reception });
+  const said = [say("https://example.com"), say("spam")];
+  world.unfurl(said[0]?.id ?? "", [{ title: "Example" }]);
+  world.deleteMany(general, said);
+  world.removeMember(guild, world.reception);
+  say("unheard");
+  world.setUnavailable(other, true);
+  await until(() => expect(one.heard.at(-1)?.d).toEqual({ id: other.id, unavailable: true }));
+  expect(names(one).slice(2)).toEqual([
+    "GUILD_CREATE",
+    "CHANNEL_UPDATE",
+    "THREAD_CREATE",
+    "MESSAGE_CREATE",
+    "MESSAGE_CREATE",
+    "MESSAGE_UPDATE",
+    "MESSAGE_DELETE_BULK",
+    "GUILD_DELETE",
+    "GUILD_DELETE",
+  ]);
+  expect(one.heard.find(({ t }) => t === "MESSAGE_UPDATE")?.d).toMatchObject({ edited_timestamp: null });
 });

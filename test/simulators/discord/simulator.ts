@@ -66,6 +66,8 @@ export async function startDiscordSimulator(options: DiscordSimulatorOptions = {
     if (isAway()) socket.destroy();
     else gateway.upgrade(request, socket, head);
   });
+  // Longer than any test: a connection closed while a request is on its way would look like a scripted fault.
+  server.keepAliveTimeout = 600_000;
   server.listen(port, host);
   await once(server, "listening");
   state.origin = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;

@@ -51,6 +51,7 @@ export function makeGateway(state: State, limits: Limits, report: Report, script
     sessions,
     startLimit: (bot) => identifications.startLimit(bot),
     upgrade: (request, socket, head) => {
+      socket.on("error", () => undefined);
       const url = new URL(request.url ?? "/", "http://simulator");
       const refused = script.gateway({ moment: "refuse" });
       if (refused !== null || !url.pathname.startsWith("/gateway")) {
@@ -65,6 +66,7 @@ export function makeGateway(state: State, limits: Limits, report: Report, script
         if (early !== null || version !== "10") {
           const code = early === null ? closeCode.invalidVersion : (early.code ?? closeCode.unknownError);
           count(report.closesByServer, code);
+          ws.on("error", () => undefined);
           return ws.close(code);
         }
         const connection = serveConnection(ws, `ws://${request.headers.host}/gateway/resume`, parts);

@@ -41,6 +41,7 @@ export const refusals = {
   noPermission: () => new ApiError(403, 50013, "Missing Permissions"),
   badWebhookToken: () => new ApiError(401, 50027, "Invalid Webhook Token"),
   noHistory: () => new ApiError(400, 160_002, "Cannot reply without permission to read message history"),
+  threadLocked: () => new ApiError(400, 160_005, "Thread is locked"),
   threadExists: () => new ApiError(400, 160_004, "A thread has already been created for this message"),
 } as const;
 

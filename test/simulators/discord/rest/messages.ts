@@ -83,6 +83,7 @@ function create(call: Call): Reply {
   const channel = channelAt(call);
   if (channel.type === 4 || channel.type === 15) throw refusals.notInVoice();
   need(call, channel, "sendMessages");
+  if (channel.thread?.locked === true && !allows(state, channel, bot, "manageThreads")) throw refusals.threadLocked();
   const form = readMessageForm(body);
   const nonce = readNonce(body);
   checkNotEmpty(form, call);

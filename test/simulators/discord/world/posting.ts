@@ -124,6 +124,19 @@ export function erase(state: State, deliver: Deliver, message: Message): void {
   deliver(channelEvent(state, channel, "MESSAGE_DELETE", messageIntents, () => data));
 }
 
+/** Many at once, as a moderator or a ban does: one event for all of them. */
+export function eraseMany(state: State, deliver: Deliver, channel: Channel, messages: readonly Message[]): void {
+  for (const message of messages) message.deletedAt ??= state.now();
+  const data = { ids: messages.map(({ id }) => id), channel_id: channel.id, ...guildField(channel) };
+  deliver(channelEvent(state, channel, "MESSAGE_DELETE_BULK", messageIntents, () => data));
+}
+
+/** Adds the previews of links: a MESSAGE_UPDATE although nobody edited anything. */
+export function unfurl(state: State, deliver: Deliver, message: Message, embeds: readonly Fields[]): void {
+  message.embeds = [...message.embeds, ...embeds];
+  deliver(messageEvent(state, "MESSAGE_UPDATE", message));
+}
+
 /** Adds or takes back a reaction; false when it was so already. */
 export function setReaction(
   state: State,

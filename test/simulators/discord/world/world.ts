@@ -5,7 +5,7 @@ import type { Gesture } from "./gesture.ts";
 import { interact } from "./interacting.ts";
 import type { Interaction } from "./interaction.ts";
 import type { Fields, Message } from "./message.ts";
-import { erase, post, revise, setReaction, type FileDraft } from "./posting.ts";
+import { erase, eraseMany, post, unfurl, revise, setReaction, type FileDraft } from "./posting.ts";
 import type { Bot, Channel, Command, PrivilegedIntent, Ref, Webhook } from "./records.ts";
 import { shardOf } from "./snowflakes.ts";
 import { idOf, visibleHistory, type State, type Typing } from "./state.ts";
@@ -104,6 +104,15 @@ export function makeWorld(state: State, deliver: Deliver) {
     },
     edit: (message: Ref, text: string): Message => revise(state, deliver, state.message(message), { content: text }),
     delete: (message: Ref): void => erase(state, deliver, state.message(message)),
+    deleteMany: (channel: Ref, messages: readonly Ref[]): void =>
+      eraseMany(
+        state,
+        deliver,
+        state.channel(channel),
+        messages.map((one) => state.message(one)),
+      ),
+    /** What Discord does to a message with a link a moment later: an update that is no edit. */
+    unfurl: (message: Ref, embeds: readonly Fields[]): void => unfurl(state, deliver, state.message(message), embeds),
     react: (message: Ref, user: Ref, emoji: string): void => {
       setReaction(state, deliver, { message: state.message(message), userId: idOf(user), emoji }, true);
     },

@@ -98,7 +98,7 @@ async function scoreQuestion(
     locale: "en",
     scope,
     channelId: scope,
-    within: "scope",
+    alsoReadable: "public",
     vectors: [],
     limit: Math.max(...cuts),
     now: new Date(),

@@ -94,7 +94,7 @@ async function shareOfExact(database: Database, random: () => number): Promise<n
   return shared / questions;
 }
 
-const question = { locale: "en", scope: "1", channelId: "1", within: "scope", limit: 10, now: new Date() } as const;
+const question = { locale: "en", scope: "1", channelId: "1", alsoReadable: "public", limit: 10, now: new Date() } as const;
 
 function sentence(random: () => number): string {
   const length = 6 + Math.floor(random() * 12);

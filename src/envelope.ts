@@ -29,7 +29,7 @@ export interface Envelope {
   /** The message that this one replies to. */
   readonly repliedTo?: { readonly author: string; readonly text: string } | null;
   readonly attachments?: readonly Attachment[];
-  /** Of a slash command: its answer goes through this token, for 15 minutes. */
+  /** Of a slash command: `application id/token`, which its answer goes through for 15 minutes. */
   readonly interactionToken?: string | null;
 }
 

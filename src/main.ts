@@ -6,7 +6,8 @@ import { readConfig, type Config } from "./config.ts";
 import { Misconfigured, type Fault } from "./errors.ts";
 import type { Component } from "./lifecycle/component.ts";
 import type { Run } from "./lifecycle/run.ts";
-import { makeLogger, type DestinationStream } from "./log.ts";
+import { makeLogger, type DestinationStream, type Logger } from "./log.ts";
+import type { RoleOptions } from "./roles.ts";
 import { makeTerminal } from "./terminal/terminal.ts";
 
 const usage = `discord-agent [options]            talk with the agents in this terminal
@@ -49,7 +50,8 @@ async function main(): Promise<void> {
     return refuse([{ where: "arguments", problem: `"${positionals[0]}" is no command`, remedy: "See --help" }]);
   const config = configuration();
   if (config === null) return;
-  await converse(config, values);
+  if (config.discord.token === null) await converse(config, values);
+  else await serve(config, values);
 }
 
 /** Draws the prompt first and loads everything else behind it. */
@@ -75,27 +77,42 @@ async function converse(config: Config, flags: Flags): Promise<void> {
     },
   });
   terminal.open();
-  const [{ allInOne }, { runComponents }, { makeMetrics }] = await Promise.all([
-    import("./roles.ts"),
+  const { talkInTerminal } = await import("./roles.ts");
+  run.resolve(await live(config, flags, log, (role) => talkInTerminal(role, terminal)));
+}
+
+/** Lives on Discord until a signal ends it. */
+async function serve(config: Config, flags: Flags): Promise<void> {
+  const { talkOnDiscord } = await import("./roles.ts");
+  await live(config, flags, makeLogger(config.logLevel, process.stderr), talkOnDiscord);
+}
+
+async function live(
+  config: Config,
+  flags: Flags,
+  log: Logger,
+  role: (options: RoleOptions) => readonly Component[],
+): Promise<Run> {
+  const [{ runComponents }, { makeMetrics }] = await Promise.all([
     import("./lifecycle/run.ts"),
     import("./metrics.ts"),
   ]);
-  let live: Run | null = null;
+  let running: Run | null = null;
   const lifecycle = {
-    isReady: () => live?.isReady() ?? false,
-    hasStarted: (component: Component) => live?.hasStarted(component) ?? false,
-    failedForGood: () => live?.failedForGood() ?? null,
+    isReady: () => running?.isReady() ?? false,
+    hasStarted: (component: Component) => running?.hasStarted(component) ?? false,
+    failedForGood: () => running?.failedForGood() ?? null,
   };
-  const role = { config, version: version(), dataDir: flags.data, agentsPath: flags.agents, terminal, lifecycle, log };
-  live = runComponents({
-    components: allInOne({ ...role, metrics: makeMetrics() }),
+  const self = { config, version: version(), dataDir: flags.data, agentsPath: flags.agents, lifecycle, log };
+  running = runComponents({
+    components: role({ ...self, metrics: makeMetrics() }),
     drainDeadlineMs: config.drainDeadlineMs,
     log,
     signals: process,
     exit: (code) => process.exit(code),
     complain: (sentence) => process.stderr.write(`${sentence}\n`),
   });
-  run.resolve(live);
+  return running;
 }
 
 /** A log on the screen would tear up the conversation; it stands beside the data instead. */
@@ -117,10 +134,11 @@ function readArguments() {
 function configuration(): Config | null {
   try {
     const config = readConfig(process.env);
-    if (config.discord.token === null && config.environment !== "production") return config;
-    const problem = "this build has no Discord yet, it talks in a terminal only";
-    const where = config.discord.token === null ? "ENVIRONMENT" : "DISCORD_TOKEN";
-    refuse([{ where, problem, remedy: "Unset DISCORD_TOKEN and ENVIRONMENT=production to talk in the terminal" }]);
+    if (config.discord.token !== null || config.environment !== "production") return config;
+    const problem = "in production the bot talks on Discord, and there is no token";
+    refuse([
+      { where: "DISCORD_TOKEN", problem, remedy: "Set it, or unset ENVIRONMENT=production to talk in the terminal" },
+    ]);
   } catch (error) {
     if (!(error instanceof Misconfigured)) throw error;
     refuse(error.faults);

@@ -1,16 +1,26 @@
+import { randomUUID } from "node:crypto";
+import { hostname } from "node:os";
 import { answer, giveUp } from "./answer.ts";
+import type { Chat } from "./chat/chat.ts";
 import { showConfig, type Config } from "./config.ts";
 import { makeDatabaseComponent } from "./connections/database.ts";
+import { makePlaces, type Places } from "./discord/places.ts";
+import { makeDiscordRest, type DiscordRest } from "./discord/rest.ts";
+import { makeSpeaker } from "./discord/speaker.ts";
+import { makeVoices, type Voices } from "./discord/voices.ts";
+import { makeGateway } from "./gateway/gateway.ts";
+import { makeHearing } from "./gateway/hearing.ts";
 import type { Envelope, Priority } from "./envelope.ts";
 import { makeDesk } from "./desk.ts";
 import { makeHealthServer, type HealthServer } from "./http/health-server.ts";
 import { makeConsumer } from "./inbox/consumer.ts";
-import { makeInbox, type Inbox } from "./inbox/inbox.ts";
+import { makeInbox } from "./inbox/inbox.ts";
 import type { Component } from "./lifecycle/component.ts";
 import type { Run } from "./lifecycle/run.ts";
 import type { Logger } from "./log.ts";
-import { makeRetention } from "./memory/forget.ts";
+import { forgetSources, makeRetention, rewriteSource } from "./memory/forget.ts";
 import { makeMemory } from "./memory/memory.ts";
+import type { Readable } from "./memory/recall.ts";
 import { makeInProcessRecentTurns } from "./memory/recent-turns-in-process.ts";
 import type { RecentTurns } from "./memory/recent-turns.ts";
 import { makeEmbedding } from "./memory/vectors.ts";
@@ -18,13 +28,11 @@ import type { Metrics } from "./metrics.ts";
 import { isModelFailure } from "./model/failures.ts";
 import { makeGemini } from "./model/gemini.ts";
 import { makeGovernor, type Governor } from "./model/governor.ts";
-import type { Model } from "./model/model.ts";
 import { makeOffline } from "./model/offline.ts";
 import { makeBreaker, type Breaker } from "./resilience/policies.ts";
 import { makeInProcessRateLimits } from "./resilience/rate-limits-in-process.ts";
-import { makeTargets, type Targets } from "./resilience/targets.ts";
+import { makeTargets } from "./resilience/targets.ts";
 import { watchAgentsFile } from "./settings/file-settings.ts";
-import type { Settings } from "./settings/settings.ts";
 import type { Backing, Terminal } from "./terminal/terminal.ts";
 import { makeThink } from "./think/graph.ts";
 import { apologyFor } from "./think/ladder.ts";
@@ -34,7 +42,6 @@ export interface RoleOptions {
   readonly version: string;
   readonly dataDir: string;
   readonly agentsPath: string;
-  readonly terminal: Terminal;
   /** The life of the process, as the health API reads it. */
   readonly lifecycle: Pick<Run, "isReady" | "hasStarted" | "failedForGood">;
   readonly metrics: Metrics;
@@ -42,39 +49,17 @@ export interface RoleOptions {
 }
 
 /**
- * Everything in one process, with a terminal as its chat. Returns its parts in start order: the health API first, so that it answers during
- * the start and the stop; the consumer last, so that the first thing a stop does is to finish what is being answered.
+ * Everything in one process, with a terminal as its chat. Like every role it returns its parts in start order: the health API first, so that it answers
+ * during the start and the stop; the consumer last, so that the first thing a stop does is to finish what is being answered.
  */
-export function allInOne(options: RoleOptions): readonly Component[] {
-  const { config, metrics, log, terminal } = options;
-  const targets = makeTargets(config.targets, metrics, log);
-  const breakers = makeBreakers(config, metrics);
-  const settings = watchAgentsFile(options.agentsPath, log);
-  const postgres = makeDatabaseComponent({ ...config.postgresql, folder: options.dataDir, metrics, log });
-  const { database } = postgres;
-  const model = makeModel(config, breakers.gemini, metrics, log);
-  const inbox = makeInbox({ database, alone: config.postgresql.url === null, log });
-  const recentTurns = makeRecentTurns(config);
-  const limits = config.memory;
-  const memory = makeMemory({ database, recentTurns, model, breaker: breakers.memory, metrics, targets, log, limits });
-  const rooms = { inbox, settings, memory, think: makeThink(model), chat: terminal, metrics, targets, log };
-  const consumer = makeConsumer({
-    inbox,
-    answer: (turn, signal) => answer(turn, rooms, signal),
-    giveUp: (turn, error) => giveUp(turn, apologyFor(turn, error), rooms),
-    lanes: config.lanes,
-    turnDeadlineMs: config.turnDeadlineMs,
-    pollMs: 1_000,
-    onStop: () => model.stopWaiting(),
-    log,
-  });
-  const embedding = makeEmbedding({ database, model, log, patienceMs: 5 * 60_000, everyMs: 5_000 });
-  const retention = makeRetention({ database, days: config.memory.retentionDays, log });
-  const http = makeHttp(options, { breakers, targets, settings, inbox, model, components: () => components });
-  metrics.watchInbox(() => inbox.report());
+export function talkInTerminal(options: RoleOptions, terminal: Terminal): readonly Component[] {
+  const core = makeCore(options, () => async () => "public");
+  const { consumer, desk } = makeAnswering(options, core, terminal);
+  const http = makeHttp(options, core, { host: "127.0.0.1", whenTaken: "next-free" }, () => components);
+  const { settings, model, inbox, postgres, retention, embedding } = core;
   const backing = (): Backing => ({
     hear: (envelope) => inbox.keep(envelope, priorityOf(envelope)),
-    desk: makeDesk({ database, memory, settings, status: (signal) => http.status(signal) }),
+    desk: desk((signal) => http.status(signal)),
     drained: (signal) => consumer.drained(signal),
     facts: {
       agents: settings.current().agents.map((agent) => agent.displayName),
@@ -90,6 +75,109 @@ export function allInOne(options: RoleOptions): readonly Component[] {
   return components;
 }
 
+/** Everything in one process, on Discord. The gateway starts last and stops first: another process takes over while this one finishes. */
+export function talkOnDiscord(options: RoleOptions): readonly Component[] {
+  const core = makeCore(options, (places) => (envelope) => readableOf(places, envelope));
+  const { postgres, settings, inbox, retention, embedding } = core;
+  const { rest, voices, speaker } = makeMouth(options, core);
+  const { consumer } = makeAnswering(options, core, speaker);
+  const gateway = makeEar(options, core, rest, voices);
+  inbox.onRevoked((messageIds) => speaker.revoke(messageIds));
+  const http = makeHttp(options, core, { host: "0.0.0.0", whenTaken: "fail" }, () => components);
+  const quiet = [http, settings, postgres, inbox, retention, embedding];
+  const components: readonly Component[] = [...quiet, voices, speaker, consumer, gateway];
+  return components;
+}
+
+type Core = ReturnType<typeof makeCore>;
+
+/** What every role has: the database, the inbox, memory and the model. */
+function makeCore(options: RoleOptions, readable: (places: Places) => (envelope: Envelope) => Promise<Readable>) {
+  const { config, metrics, log } = options;
+  const targets = makeTargets(config.targets, metrics, log);
+  const breakers = makeBreakers(config, metrics);
+  const settings = watchAgentsFile(options.agentsPath, log);
+  const postgres = makeDatabaseComponent({ ...config.postgresql, folder: options.dataDir, metrics, log });
+  const { database } = postgres;
+  const places = makePlaces(database, 10_000);
+  const alsoReadable = readable(places);
+  const model = makeModel(config, breakers.gemini, metrics, log);
+  const inbox = makeInbox({ database, alone: config.postgresql.url === null, log });
+  const recentTurns = makeRecentTurns(config);
+  const limits = config.memory;
+  const breaker = breakers.memory;
+  const memory = makeMemory({ database, recentTurns, model, breaker, metrics, targets, log, limits, alsoReadable });
+  const embedding = makeEmbedding({ database, model, log, patienceMs: 5 * 60_000, everyMs: 5_000 });
+  const retention = makeRetention({ database, days: config.memory.retentionDays, log });
+  metrics.watchInbox(() => inbox.report());
+  return { targets, breakers, settings, postgres, places, model, inbox, memory, embedding, retention };
+}
+
+/** The consumer of the inbox with all rooms that a message passes through, and what people may ask about them. */
+function makeAnswering({ config, metrics, log }: RoleOptions, core: Core, chat: Chat) {
+  const { inbox, settings, memory, targets, model } = core;
+  const rooms = { inbox, settings, memory, think: makeThink(model), chat, metrics, targets, log };
+  const consumer = makeConsumer({
+    inbox,
+    answer: (turn, signal) => answer(turn, rooms, signal),
+    giveUp: (turn, error) => giveUp(turn, apologyFor(turn, error), rooms),
+    lanes: config.lanes,
+    turnDeadlineMs: config.turnDeadlineMs,
+    pollMs: 1_000,
+    onStop: () => model.stopWaiting(),
+    log,
+  });
+  const { database } = core.postgres;
+  const desk = (status: (signal: AbortSignal) => Promise<Readonly<Record<string, unknown>>>) =>
+    makeDesk({ database, memory, settings, status });
+  return { consumer, desk };
+}
+
+/** Discord's REST API: the bot that listens, and the agents' own voices. */
+function makeMouth({ config, metrics, log }: RoleOptions, { places, postgres }: Core) {
+  const { token, apiUrl: api, voices: tokens } = config.discord;
+  const open = (name: string, secret: string) => makeDiscordRest({ name, token: secret, api, metrics, log });
+  const reception = open("the bot (DISCORD_TOKEN)", token ?? "");
+  const agents = Object.fromEntries(
+    Object.entries(tokens).map(([agent, secret]) => [agent, open(`the agent ${agent}`, secret)]),
+  );
+  const voices = makeVoices({ reception, agents, log });
+  const speaker = makeSpeaker({ sql: postgres.database, voices, places, buttonsUnder: () => [], log });
+  return { rest: reception, voices, speaker };
+}
+
+/** Discord's gateway, and everything that what it brings is stored into. */
+function makeEar({ config, metrics, log }: RoleOptions, core: Core, rest: DiscordRest, voices: Voices): Component {
+  const { token, guildId, shards, leaseMs, holdEvents, backfillMs } = config.discord;
+  const { inbox, memory, postgres, places } = core;
+  const { database } = postgres;
+  const store = makeHearing({
+    database,
+    inbox,
+    places,
+    rest,
+    guildId,
+    backfillMs,
+    maxMessageChars: config.maxMessageChars,
+    log,
+    self: () => ({ userId: voices.reception().userId, voices: voices.byUser() }),
+    interact: async () => null,
+    revise: {
+      forget: forgetSources,
+      rewrite: rewriteSource,
+      drop: async (conversations) => void (await Promise.all(conversations.map((id) => memory.dropRecent(id)))),
+    },
+  });
+  const owner = `${hostname()} ${process.pid} ${randomUUID()}`;
+  const options = { database, rest, token: token ?? "", owner, shards, leaseMs, holdEvents, metrics, log };
+  return makeGateway({ ...options, store, onHeard: () => {} });
+}
+
+/** What people may be reminded of in a place: what everyone who reads it may read anyway. */
+async function readableOf(places: Places, { guildId, conversationId }: Envelope): Promise<Readable> {
+  return guildId === null ? [] : places.readableFrom(guildId, conversationId);
+}
+
 /** The same part, with something to do as soon as it has started. */
 function afterStart(component: Component, next: () => void): Component {
   return {
@@ -103,23 +191,16 @@ function afterStart(component: Component, next: () => void): Component {
 
 function makeHttp(
   { config, version, lifecycle, metrics, log }: RoleOptions,
-  parts: {
-    breakers: { memory: Breaker; gemini: Breaker };
-    targets: Targets;
-    settings: Settings;
-    inbox: Inbox;
-    model: Model;
-    components: () => readonly Component[];
-  },
+  { breakers, targets, settings, inbox, model }: Core,
+  where: { host: string; whenTaken: "fail" | "next-free" },
+  components: () => readonly Component[],
 ): HealthServer {
-  const { breakers, targets, settings, inbox, model } = parts;
   return makeHealthServer({
-    host: "127.0.0.1",
+    ...where,
     port: config.healthPort,
-    whenTaken: "next-free",
     version,
     environment: config.environment,
-    components: parts.components,
+    components,
     lifecycle,
     breakers: () => ({ memory_operations: breakers.memory.report(), gemini_api: breakers.gemini.report() }),
     targets,

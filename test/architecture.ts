@@ -11,7 +11,7 @@ const contracts = new Set(["envelope", "errors", "metrics", "log"]);
 const rooms: Readonly<Record<string, readonly string[]>> = {
   chat: ["lifecycle", "model"],
   terminal: ["chat", "lifecycle"],
-  discord: ["chat", "connections", "lifecycle"],
+  discord: ["chat", "connections", "lifecycle", "resilience"],
   gateway: ["chat", "connections", "discord", "inbox", "lifecycle", "resilience"],
   inbox: ["chat", "connections", "lifecycle"],
   routing: ["settings"],
@@ -40,7 +40,7 @@ const homes: Readonly<Record<string, readonly string[]>> = {
   pino: ["src/log.ts"],
   cockatiel: ["src/resilience/"],
   yaml: ["src/settings/"],
-  zod: ["src/config", "src/settings/", "src/think/", "src/model/", "src/gateway/dispatch.ts"],
+  zod: ["src/config", "src/settings/", "src/think/", "src/model/", "src/gateway/", "src/discord/"],
 };
 
 const empty = /(?:^|[-/.])(?:utils?|helpers?|core|common|lib|types)(?=[-/.]|$)/;

@@ -47,6 +47,7 @@ export interface Reply {
 /** What happens with a message before its answer is there. */
 export type Progress =
   | { readonly kind: "thinking" }
+  /** `agent` is its name in the settings. */
   | { readonly kind: "text"; readonly agent: string; readonly delta: string }
   | { readonly kind: "waiting"; readonly waitMs: number; readonly ahead: number }
   /** A promise: the message is kept and answered later; `sentence` says so to the person. */

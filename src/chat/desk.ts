@@ -7,6 +7,8 @@ export interface Place {
   readonly channelId: Snowflake;
   readonly conversationId: Snowflake;
   readonly authorId: Snowflake;
+  /** The channels whose memories may be shown here besides its own: all public ones, or these. */
+  readonly alsoReadable: "public" | readonly Snowflake[];
 }
 
 /** Which memories to forget: the last thing the author said, all of the author's, one by id, or what words find. */

@@ -9,8 +9,7 @@ export interface Fence {
   readonly quotes: number;
 }
 
-const opener =
-  /^((?:\s*(?:>|(?:[-*+]|\d{1,9}[.)])\s))*)\s*(`{3,}(?=[^`]*$)|~{3,}(?=[^~]*$))\s*(\S*)/u;
+const opener = /^((?:\s*(?:>|(?:[-*+]|\d{1,9}[.)])\s))*\s*)(`{3,}(?=[^`]*$)|~{3,}(?=[^~]*$))\s*([\w+#.-]*)/u;
 
 /**
  * The fence that is open after a line, which has no newline, when `fence` was open before it. Fences are lines of their own, as in

@@ -1,4 +1,4 @@
-import type { Database, Sql } from "../connections/postgres.ts";
+import type { Sql } from "../connections/postgres.ts";
 import type { Audience, Snowflake } from "../envelope.ts";
 import { permission, readableChannels, type ChannelMap, type GuildMap } from "./permissions.ts";
 

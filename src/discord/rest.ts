@@ -47,6 +47,8 @@ const requestTimeoutMs = 15_000;
 /** Discord bans an address for 10,000 requests with 401, 403 or 429 in ten minutes; long before that, we stop by ourselves. */
 const invalidWindowMs = 600_000;
 const mostInvalid = 5_000;
+/** What waits for a new token is kept. */
+const tokenRetry = { kind: "retry", afterMs: 60_000 } as const;
 
 /** The REST API at `api`, as the bot with this token. `name` stands in logs, where the token never does. */
 export function makeDiscordRest(options: {
@@ -74,7 +76,7 @@ export function makeDiscordRest(options: {
   const once = async <T>(request: DiscordRequest, signal: AbortSignal): Promise<T> => {
     signal.throwIfAborted();
     const reason = stopped();
-    if (reason !== null) throw new ForeseenError("discord_unauthorized", reason, { kind: "bury" });
+    if (reason !== null) throw new ForeseenError("discord_unauthorized", reason, tokenRetry);
     try {
       const result = await rest.request({
         method: request.method as never,
@@ -123,8 +125,9 @@ function translate(error: unknown, signal: AbortSignal): ForeseenError {
   if (error instanceof DiscordAPIError) {
     const reason = typeof error.code === "number" ? error.code : 0;
     if (error.status === 401)
-      return new ForeseenError("discord_unauthorized", "Discord does not accept the token", { kind: "bury" });
-    if (error.status === 429) return new ForeseenError("discord_busy", "Discord's limit", { kind: "retry", afterMs: 5_000 });
+      return new ForeseenError("discord_unauthorized", "Discord does not accept the token", tokenRetry);
+    if (error.status === 429)
+      return new ForeseenError("discord_busy", "Discord's limit", { kind: "retry", afterMs: 5_000 });
     return new DiscordRefused(reason, `Discord refused with HTTP ${error.status}, code ${reason}`);
   }
   const what =

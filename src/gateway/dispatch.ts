@@ -73,8 +73,19 @@ export type WireInteraction = z.infer<typeof interaction>;
 
 /** One event of the gateway that concerns us. */
 export type Heard =
-  | { readonly kind: "ready"; readonly userId: string; readonly applicationId: string; readonly sessionId: string; readonly resumeUrl: string }
-  | { readonly kind: "guild"; readonly guild: WireGuild; readonly channels: readonly WireChannel[]; readonly members: readonly { readonly userId: string; readonly roles: readonly string[] }[] }
+  | {
+      readonly kind: "ready";
+      readonly userId: string;
+      readonly applicationId: string;
+      readonly sessionId: string;
+      readonly resumeUrl: string;
+    }
+  | {
+      readonly kind: "guild";
+      readonly guild: WireGuild;
+      readonly channels: readonly WireChannel[];
+      readonly members: readonly { readonly userId: string; readonly roles: readonly string[] }[];
+    }
   | { readonly kind: "guild-changed"; readonly guild: WireGuild }
   | { readonly kind: "guild-gone"; readonly guildId: string }
   | { readonly kind: "channel"; readonly channel: WireChannel }
@@ -84,7 +95,13 @@ export type Heard =
   | { readonly kind: "message"; readonly message: WireMessage }
   | { readonly kind: "edited"; readonly message: WireMessage }
   | { readonly kind: "deleted"; readonly channelId: string; readonly messageIds: readonly string[] }
-  | { readonly kind: "reaction"; readonly messageId: string; readonly userId: string; readonly emoji: string; readonly added: boolean }
+  | {
+      readonly kind: "reaction";
+      readonly messageId: string;
+      readonly userId: string;
+      readonly emoji: string;
+      readonly added: boolean;
+    }
   | { readonly kind: "interaction"; readonly interaction: WireInteraction };
 
 const inGuild = z.object({ guild_id: id });
@@ -148,15 +165,13 @@ function roleOf(guildId: string, roleId: string, permissions: string | null): He
 }
 
 function reaction(added: boolean): z.ZodType<Heard> {
-  return z
-    .object({ message_id: id, user_id: id, emoji: z.object({ name: z.string().nullish() }) })
-    .transform((d) => ({
-      kind: "reaction",
-      messageId: d.message_id,
-      userId: d.user_id,
-      emoji: d.emoji.name ?? "",
-      added,
-    }));
+  return z.object({ message_id: id, user_id: id, emoji: z.object({ name: z.string().nullish() }) }).transform((d) => ({
+    kind: "reaction",
+    messageId: d.message_id,
+    userId: d.user_id,
+    emoji: d.emoji.name ?? "",
+    added,
+  }));
 }
 
 /**

@@ -1,3 +1,4 @@
+import type { Snowflake } from "../envelope.ts";
 import { asError, ForeseenError } from "../errors.ts";
 import type { Component } from "../lifecycle/component.ts";
 import type { Logger } from "../log.ts";
@@ -36,6 +37,7 @@ export function makeConsumer(options: ConsumerOptions): Component & { drained(si
     name: "consumer",
     start: async () => {
       inbox.onKept(lanes.wake);
+      inbox.onRevoked(lanes.revoke);
       const beat = () => void inbox.touch([...lanes.inFlight.keys()]).catch(() => {});
       timers = [setInterval(lanes.wake, options.pollMs), setInterval(beat, heartbeatMs)];
       lanes.wake();
@@ -57,7 +59,7 @@ export function makeConsumer(options: ConsumerOptions): Component & { drained(si
 
 /** What becomes of a turn whose answer ended with an error. */
 function makePutBack({ inbox, giveUp, log }: ConsumerOptions, stopped: AbortSignal) {
-  return async (turn: Turn, error: Error): Promise<void> => {
+  const putBack = async (turn: Turn, error: Error): Promise<void> => {
     const { messageId } = turn.envelope;
     if (error instanceof ForeseenError && error.code === "turn_taken_over") return;
     if (stopped.aborted) {
@@ -79,6 +81,20 @@ function makePutBack({ inbox, giveUp, log }: ConsumerOptions, stopped: AbortSign
     // The name alone: the message of an error nobody foresaw may quote what people wrote.
     await inbox.defer(turn, { notBefore, reason: `bug: ${error.name}`, fault: true });
   };
+  return (turn: Turn, error: Error) =>
+    putBack(turn, error).catch((lost: Error) => log.error({ err: lost }, "a turn could not be put back"));
+}
+
+/** Resolves when one of `bells` is rung, or at the latest when `signal` aborts. */
+function waitFor(bells: Set<() => void>, signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    const done = () => {
+      bells.delete(done);
+      resolve();
+    };
+    bells.add(done);
+    signal.addEventListener("abort", done, { once: true });
+  });
 }
 
 /** The lanes' state: turns in flight, and at most one look into the inbox at a time (`again` asks for one more after it). */
@@ -87,19 +103,24 @@ function makeLanes(options: ConsumerOptions) {
   const inFlight = new Map<Turn, Promise<void>>();
   const stopped = new AbortController();
   const putBack = makePutBack(options, stopped.signal);
+  const revocations = new Map<Snowflake, AbortController>();
   const onIdle = new Set<() => void>();
   let looking: Promise<void> | null = null;
   let again = false;
   let closed = false;
 
   const run = async (turn: Turn) => {
+    const { messageId } = turn.envelope;
+    const revoked = new AbortController();
+    revocations.set(messageId, revoked);
     try {
-      await answer(turn, AbortSignal.any([stopped.signal, AbortSignal.timeout(turnDeadlineMs)]));
+      await answer(turn, AbortSignal.any([stopped.signal, revoked.signal, AbortSignal.timeout(turnDeadlineMs)]));
     } catch (error) {
-      await putBack(turn, asError(error)).catch((lost: Error) =>
-        log.error({ err: lost }, "a turn could not be put back"),
-      );
+      // Whoever revoked it has seen to the turn.
+      if (revoked.signal.aborted) return;
+      await putBack(turn, asError(error));
     } finally {
+      if (revocations.get(messageId) === revoked) revocations.delete(messageId);
       inFlight.delete(turn);
       wake();
     }
@@ -128,16 +149,11 @@ function makeLanes(options: ConsumerOptions) {
   return {
     inFlight,
     wake,
-    /** Resolves when nothing is in flight after a look, or at the latest when `signal` aborts. */
-    idle: (signal: AbortSignal) =>
-      new Promise<void>((resolve) => {
-        const done = () => {
-          onIdle.delete(done);
-          resolve();
-        };
-        onIdle.add(done);
-        signal.addEventListener("abort", done, { once: true });
-      }),
+    /** The answers to these messages are no longer wanted. */
+    revoke: (messageIds: readonly Snowflake[]) => {
+      for (const id of messageIds) revocations.get(id)?.abort();
+    },
+    idle: (signal: AbortSignal) => waitFor(onIdle, signal),
     close: async (deadline: AbortSignal) => {
       closed = true;
       await looking;

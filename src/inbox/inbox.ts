@@ -4,6 +4,7 @@ import type { Database, Sql } from "../connections/postgres.ts";
 import type { Envelope, Priority, Snowflake } from "../envelope.ts";
 import type { Check, Component } from "../lifecycle/component.ts";
 import type { Logger } from "../log.ts";
+import { deleteTurns, editTurn } from "./revisions.ts";
 import {
   finishTurn,
   insertTurns,
@@ -37,6 +38,20 @@ export interface Inbox extends Component {
   keepAll(tx: Sql, heard: readonly { readonly envelope: Envelope; readonly priority: Priority }[]): Promise<number>;
   /** Tells those who wait for work in this process that there is some. */
   wake(): void;
+  /** These messages are gone: what waits is not answered, what is being answered is not spoken, and their words leave the turns. */
+  deleted(
+    tx: Sql,
+    messageIds: readonly Snowflake[],
+  ): Promise<{ readonly conversations: readonly Snowflake[]; readonly revoked: readonly Snowflake[] }>;
+  /**
+   * A message has new words. One that waits is answered in its new wording, one that is being answered begins anew, and one that was answered a
+   * minute ago or less is answered again (`isAgain`); older ones only change their words. `isKnown`: there is such a message.
+   */
+  edited(tx: Sql, envelope: Envelope): Promise<{ readonly isKnown: boolean; readonly isAgain: boolean }>;
+  /** Ends what this process does for these messages; call it once the transaction of `deleted` or `edited` has committed. */
+  revoked(messageIds: readonly Snowflake[]): void;
+  /** Calls back with every message whose answer is no longer wanted. */
+  onRevoked(listener: (messageIds: readonly Snowflake[]) => void): void;
   /** Takes up at most `limit` turns, the oldest of each conversation that is not being answered already. */
   take(limit: number): Promise<readonly Turn[]>;
   saveDraft(turn: Turn, draft: Draft): Promise<void>;
@@ -61,8 +76,8 @@ export interface Inbox extends Component {
 
 /** `alone`: no other process uses this database, so turns found in progress at the start belong to a dead one. */
 export function makeInbox(options: { database: Database; alone: boolean; log: Logger }): Inbox {
-  const { database, log } = options;
-  const boss = makeBoss(database, options.alone, log);
+  const { database } = options;
+  const boss = makeBoss(database, options.alone, options.log);
   const listeners: (() => void)[] = [];
   const wake = () => {
     for (const listener of listeners) listener();
@@ -76,23 +91,7 @@ export function makeInbox(options: { database: Database; alone: boolean; log: Lo
 
   return {
     name: "inbox",
-    start: async () => {
-      await boss.start();
-      await boss.createQueue(queue, { policy: "key_strict_fifo", retryLimit: 1_000_000, heartbeatSeconds: 60 });
-      // Fills the library's cache of queues, which it would otherwise read around a transaction that holds the only connection.
-      await boss.touch(queue, [jobId("0")]);
-      if (options.alone) await reclaim(database, boss);
-      if (options.alone) await boss.deleteStoredJobs(queue);
-    },
-    stop: async () => {
-      await boss
-        .stop({ graceful: false, close: false })
-        .catch((error: Error) => log.warn({ err: error }, "inbox did not stop cleanly"));
-    },
-    check: async (): Promise<Check> => {
-      const { waiting, buried } = await report(database);
-      return { status: "healthy", details: { waiting, buried } };
-    },
+    ...makeLife(boss, options),
     keep: async (envelope, priority) => {
       const kept = await database.transaction((tx) => keepAll(tx, boss, [{ envelope, priority }]));
       if (kept > 0) wake();
@@ -100,6 +99,7 @@ export function makeInbox(options: { database: Database; alone: boolean; log: Lo
     },
     keepAll: (tx, heard) => keepAll(tx, boss, heard),
     wake,
+    ...makeRevising(boss),
     take: (limit) => take(database, boss, limit),
     saveDraft: (turn, draft) => storeDraft(database, turn, draft),
     beginSpeaking: (turn) => markSpeaking(database, turn),
@@ -120,6 +120,56 @@ export function makeInbox(options: { database: Database; alone: boolean; log: Lo
     tokensToday: () => tokensToday(database),
     onKept: (listener) => listeners.push(listener),
     report: () => report(database),
+  };
+}
+
+function makeLife(
+  boss: PgBoss,
+  { database, alone, log }: { database: Database; alone: boolean; log: Logger },
+): Pick<Inbox, "start" | "stop"> & Required<Pick<Inbox, "check">> {
+  return {
+    start: async () => {
+      await boss.start();
+      await boss.createQueue(queue, { policy: "key_strict_fifo", retryLimit: 1_000_000, heartbeatSeconds: 60 });
+      // Fills the library's cache of queues, which it would otherwise read around a transaction that holds the only connection.
+      await boss.touch(queue, [jobId("0")]);
+      if (alone) await reclaim(database, boss);
+      if (alone) await boss.deleteStoredJobs(queue);
+    },
+    stop: async () => {
+      await boss
+        .stop({ graceful: false, close: false })
+        .catch((error: Error) => log.warn({ err: error }, "inbox did not stop cleanly"));
+    },
+    check: async (): Promise<Check> => {
+      const { waiting, buried } = await report(database);
+      return { status: "healthy", details: { waiting, buried } };
+    },
+  };
+}
+
+/** What becomes of messages that their writers change or take back. */
+function makeRevising(boss: PgBoss): Pick<Inbox, "deleted" | "edited" | "revoked" | "onRevoked"> {
+  const revocations: ((messageIds: readonly Snowflake[]) => void)[] = [];
+  return {
+    deleted: async (tx, messageIds) => {
+      const rows = await deleteTurns(tx, messageIds);
+      const open = rows.filter((row) => row.wasOpen).map((row) => row.messageId);
+      if (open.length > 0) await boss.deleteJob(queue, open.map(jobId), { db: asBossDb(tx) });
+      return { conversations: [...new Set(rows.map((row) => row.conversationId))], revoked: open };
+    },
+    edited: async (tx, envelope) => {
+      const outcome = await editTurn(tx, envelope);
+      if (outcome.isAgain) {
+        await boss.deleteJob(queue, jobId(envelope.messageId), { db: asBossDb(tx) });
+        await boss.insert(queue, [jobOf(envelope, "mention")], { db: asBossDb(tx) });
+      }
+      return outcome;
+    },
+    revoked: (messageIds) => {
+      for (const listener of revocations) listener(messageIds);
+    },
+    onRevoked: (listener) => revocations.push(listener),
   };
 }
 
@@ -169,14 +219,13 @@ async function keepAll(
   const added = await insertTurns(tx, heard);
   const jobs = heard
     .filter(({ envelope }) => added.has(envelope.messageId))
-    .map(({ envelope: { messageId, conversationId }, priority }) => ({
-      id: jobId(messageId),
-      data: { messageId },
-      singletonKey: conversationId,
-      priority: priorities[priority],
-    }));
+    .map(({ envelope, priority }) => jobOf(envelope, priority));
   if (jobs.length > 0) await boss.insert(queue, jobs, { db: asBossDb(tx) });
   return jobs.length;
+}
+
+function jobOf({ messageId, conversationId }: Envelope, priority: Priority) {
+  return { id: jobId(messageId), data: { messageId }, singletonKey: conversationId, priority: priorities[priority] };
 }
 
 async function take(database: Database, boss: PgBoss, limit: number): Promise<readonly Turn[]> {

@@ -69,9 +69,29 @@ export async function insertTurns(
 }
 
 const columns = [
-  ...["message_id", "guild_id", "guild_name", "channel_id", "channel_name", "conversation_id", "audience"],
-  ...["author_id", "author_name", "author_kind", "text", "locale", "addressed", "addressed_agent", "received_at"],
-  ...["priority", "replied_to", "attachments", "interaction_token", "state", "attempts", "faults", "wording"],
+  "message_id",
+  "guild_id",
+  "guild_name",
+  "channel_id",
+  "channel_name",
+  "conversation_id",
+  "audience",
+  "author_id",
+  "author_name",
+  "author_kind",
+  "text",
+  "locale",
+  "addressed",
+  "addressed_agent",
+  "received_at",
+  "priority",
+  "replied_to",
+  "attachments",
+  "interaction_token",
+  "state",
+  "attempts",
+  "faults",
+  "wording",
 ] as const;
 
 function toRow(envelope: Envelope, priority: Priority): Record<(typeof columns)[number], unknown> {

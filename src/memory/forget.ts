@@ -1,10 +1,11 @@
 import type { ForgetTarget, Place } from "../chat/desk.ts";
 import type { RecalledMemory } from "../chat/chat.ts";
 import type { Database, Sql } from "../connections/postgres.ts";
-import { scopeOf } from "../envelope.ts";
+import { scopeOf, type Audience } from "../envelope.ts";
 import type { Component } from "../lifecycle/component.ts";
 import type { Logger } from "../log.ts";
 import { recall } from "./recall.ts";
+import { remember } from "./remember.ts";
 
 interface Row {
   id: string;
@@ -16,8 +17,13 @@ interface Row {
 }
 
 const shown = "id, text, author_name, channel_name, source_message_id, created_at";
-/** $1 scope, $2 channel: what may be read in this place. */
-const readable = "scope = $1 and (channel_id = $2 or audience = 'public')";
+/** $1 scope, $2 channels, $3 public ones too: what may be read in this place. */
+const readable = "scope = $1 and (channel_id = any($2::bigint[]) or $3 and audience = 'public')";
+
+function readableIn(place: Place): readonly [string, readonly string[], boolean] {
+  const { alsoReadable: also, channelId } = place;
+  return [scopeOf(place), also === "public" ? [channelId] : [channelId, ...also], also === "public"];
+}
 
 /** The newest memories that may be read in a place, or those that words find, best first. */
 export async function listMemories(
@@ -26,14 +32,13 @@ export async function listMemories(
   words: string | null,
   limit: number,
 ): Promise<RecalledMemory[]> {
-  const scope = scopeOf(place);
   if (words !== null) {
     const found = await recall(sql, {
       words,
       locale: null,
-      scope,
+      scope: scopeOf(place),
       channelId: place.channelId,
-      within: "scope",
+      alsoReadable: place.alsoReadable,
       vectors: [],
       limit,
       now: new Date(),
@@ -47,9 +52,8 @@ export async function listMemories(
       source: sourceOf(memory.channelName, memory.sourceMessageId),
     }));
   }
-  const rows = await sql.query<Row>(`select ${shown} from memories where ${readable} order by id desc limit $3`, [
-    scope,
-    place.channelId,
+  const rows = await sql.query<Row>(`select ${shown} from memories where ${readable} order by id desc limit $4`, [
+    ...readableIn(place),
     limit,
   ]);
   return rows.map(fromRow);
@@ -57,24 +61,24 @@ export async function listMemories(
 
 /** The memories that a person's wish to forget means; people can make only their own words forgotten, and what agents said. */
 export async function findForgettable(sql: Sql, place: Place, target: ForgetTarget): Promise<RecalledMemory[]> {
-  const mine = "(author_id = $3 or author_id is null)";
-  const values = [scopeOf(place), place.channelId, place.authorId];
+  const mine = "(author_id = $4 or author_id is null)";
+  const values = [...readableIn(place), place.authorId];
   switch (target.kind) {
     case "last":
-      return select(sql, `author_id = $3 and conversation_id = $4 order by id desc limit 1`, [
+      return select(sql, `author_id = $4 and conversation_id = $5 order by id desc limit 1`, [
         ...values,
         place.conversationId,
       ]);
     case "me":
-      return select(sql, `author_id = $3 order by id`, values);
+      return select(sql, `author_id = $4 order by id`, values);
     case "id":
       if (!/^\d{1,18}$/.test(target.id)) return [];
-      return select(sql, `${mine} and id = $4`, [...values, target.id]);
+      return select(sql, `${mine} and id = $5`, [...values, target.id]);
     case "words": {
       const found = await listMemories(sql, place, target.words, 50);
       const words = target.words.toLowerCase();
       const ids = found.filter((memory) => memory.text.toLowerCase().includes(words)).map((memory) => memory.id);
-      return select(sql, `${mine} and id = any($4::bigint[]) order by id`, [...values, ids]);
+      return select(sql, `${mine} and id = any($5::bigint[]) order by id`, [...values, ids]);
     }
   }
 }
@@ -125,6 +129,38 @@ export async function forgetMemories(
     const conversations = [...removed, ...turns].map((row) => row.conversation_id);
     return { removed: removed.length, conversations: [...new Set(conversations)] };
   });
+}
+
+/** Removes what was remembered of these messages and of the answers to them; part of the transaction that took them out of the inbox. */
+export async function forgetSources(tx: Sql, messageIds: readonly string[]): Promise<void> {
+  await tx.query("delete from memories where source_message_id = any($1::bigint[])", [messageIds]);
+}
+
+/** Gives a remembered message its new words, and what is found by them; what an agent answered to the old ones stays. */
+export async function rewriteSource(tx: Sql, messageId: string, text: string): Promise<void> {
+  const [row] = await tx.query<{
+    guild_id: string | null;
+    channel_id: string;
+    channel_name: string;
+    conversation_id: string;
+    audience: Audience;
+    author_id: string | null;
+    author_name: string;
+    created_at: Date;
+    importance: number;
+    locale: string | null;
+  }>(
+    `delete from memories m using turns t where m.source_message_id = $1 and m.kind = 'message' and t.message_id = m.source_message_id
+     returning m.guild_id, m.channel_id, m.channel_name, m.conversation_id, m.audience, m.author_id, m.author_name, m.created_at,
+       m.importance, t.locale`,
+    [messageId],
+  );
+  if (row === undefined) return;
+  const { guild_id: guildId, channel_id: channelId, channel_name: channelName, conversation_id: conversationId } = row;
+  const { audience, author_id: authorId, author_name: authorName, created_at: createdAt, importance, locale } = row;
+  const place = { guildId, channelId, channelName, conversationId, audience, authorId, authorName };
+  const memory = { ...place, createdAt, importance, locale, agent: null, kind: "message", text } as const;
+  await remember(tx, [{ ...memory, sourceMessageId: messageId }]);
 }
 
 const retentionEveryMs = 3_600_000;
@@ -187,8 +223,8 @@ async function forgetBatch(database: Database, days: number): Promise<number> {
 /** The texts of memories by id, for a receipt; what was forgotten since is missing. */
 export async function textsOf(sql: Sql, place: Place, ids: readonly string[]): Promise<Map<string, string>> {
   const rows = await sql.query<{ id: string; text: string }>(
-    `select id, text from memories where ${readable} and id = any($3::bigint[])`,
-    [scopeOf(place), place.channelId, ids],
+    `select id, text from memories where ${readable} and id = any($4::bigint[])`,
+    [...readableIn(place), ids],
   );
   return new Map(rows.map((row) => [row.id, row.text]));
 }

@@ -6,7 +6,7 @@ import type { Metrics } from "../metrics.ts";
 import type { Model } from "../model/model.ts";
 import type { Breaker } from "../resilience/policies.ts";
 import type { Targets } from "../resilience/targets.ts";
-import { recall, type Recollection } from "./recall.ts";
+import { recall, type Readable, type Recollection } from "./recall.ts";
 import { readRecentTurns, type RecentLine, type RecentTurns } from "./recent-turns.ts";
 import { remember, type NewMemory } from "./remember.ts";
 import type { Agent } from "../settings/settings.ts";
@@ -49,6 +49,8 @@ export interface MemoryOptions {
   readonly metrics: Metrics;
   readonly targets: Targets;
   readonly log: Logger;
+  /** The channels whose memories may be used to answer a message, besides its own channel's. */
+  readonly alsoReadable: (envelope: Envelope) => Promise<Readable>;
   readonly limits: {
     recentLines: number;
     recentHours: number;
@@ -72,13 +74,14 @@ export function makeMemory(options: MemoryOptions): Memory {
   };
 
   const recallCold = async (envelope: Envelope, within: "channel" | "scope", signal: AbortSignal) => {
+    const alsoReadable = within === "channel" ? [] : await options.alsoReadable(envelope);
     const { vectors, note } = await queryVectors.of(envelope, signal);
     const found = await recall(database, {
       words: envelope.text,
       locale: envelope.locale,
       scope: scopeOf(envelope),
       channelId: envelope.channelId,
-      within,
+      alsoReadable,
       vectors,
       limit: limits.recallLimit,
       now: new Date(),

@@ -17,6 +17,9 @@ export interface Recollection {
   readonly score: number;
 }
 
+/** The channels of a scope whose memories may be used in a place, besides its own. */
+export type Readable = "public" | readonly Snowflake[];
+
 /** What is asked, as a vector of one space. */
 export interface QueryVector {
   readonly space: string;
@@ -33,8 +36,8 @@ export interface RecallQuery {
   /** The guild or direct conversation; nothing outside it is ever returned. */
   readonly scope: Snowflake;
   readonly channelId: Snowflake;
-  /** `channel`: only what was said in this channel; `scope`: also what was said in public ones. */
-  readonly within: "channel" | "scope";
+  /** Besides this channel's own memories: those of public channels, or of these; none when it is empty. */
+  readonly alsoReadable: Readable;
   /** The query in each space that memories of the scope have vectors in: one, or two while they are embedded anew; none: full text alone. */
   readonly vectors: readonly QueryVector[];
   readonly limit: number;
@@ -64,7 +67,7 @@ export async function recall(sql: Sql, query: RecallQuery): Promise<Recollection
   const rows = await sql.query<Row>(statement, [
     query.scope,
     query.channelId,
-    query.within === "scope",
+    query.alsoReadable === "public",
     textSearchConfiguration(query.locale),
     searchText(query.words),
     query.vectors.map(({ space }) => space),
@@ -73,6 +76,7 @@ export async function recall(sql: Sql, query: RecallQuery): Promise<Recollection
     query.vectors.map(({ weight }) => weight),
     query.limit,
     query.now,
+    query.alsoReadable === "public" ? [] : query.alsoReadable,
   ]);
   return rows.map((row) => ({
     id: row.id,
@@ -88,9 +92,9 @@ export async function recall(sql: Sql, query: RecallQuery): Promise<Recollection
 }
 
 /* $1 scope, $2 channel, $3 public ones too, $4 configuration, $5 words, $6 spaces, and of each: $7 vector, $8 least similarity, $9 weight of its rank,
-   $10 limit, $11 now. The condition on scope and audience stands in every branch that reads memories: none may rely on another. */
+   $10 limit, $11 now, $12 channels. The condition on scope and audience stands in every branch that reads memories: none may rely on another. */
 const readable = (table: string) =>
-  `${table}.scope = $1 and (${table}.channel_id = $2 or ($3 and ${table}.audience = 'public'))`;
+  `${table}.scope = $1 and (${table}.channel_id = $2 or ($3 and ${table}.audience = 'public') or ${table}.channel_id = any($12::bigint[]))`;
 
 const statement = `
 with wanted as materialized (select bm25_query($4::regconfig, $5, $1::bigint) as weights),

@@ -44,7 +44,7 @@ export function makeSeat(options: { author: string; locale: string | null; now: 
   const guildId = idOf("guild", "terminal");
   const place = (): Place => {
     const channelId = idOf("channel", channel);
-    return { guildId, channelId, conversationId: channelId, authorId: idOf("author", author) };
+    return { guildId, channelId, conversationId: channelId, authorId: idOf("author", author), alsoReadable: "public" };
   };
   return {
     get author() {
@@ -68,9 +68,11 @@ export function makeSeat(options: { author: string; locale: string | null; now: 
     envelope(raw) {
       const text = clean(raw).trim();
       if (text === "") return null;
-      const { authorId, ...where } = place();
+      const { authorId, channelId, conversationId } = place();
       return {
-        ...where,
+        guildId,
+        channelId,
+        conversationId,
         messageId: nextId(),
         guildName: "terminal",
         channelName: channel,

@@ -77,7 +77,7 @@ function makeRequest(
 ): GenerateRequest {
   const { envelope, snapshot } = thought;
   const only = candidates.length === 1 ? candidates[0] : undefined;
-  const displayNames = new Map(snapshot.agents.map((agent) => [agent.name, agent.displayName]));
+  const names = new Set(snapshot.agents.map(({ name }) => name));
   return {
     system: prompt.system,
     prompt: prompt.prompt,
@@ -96,7 +96,7 @@ function makeRequest(
     priority: thought.priority,
     onText: (delta) => {
       const next = heard.stream.push(delta);
-      const agent = displayNames.get(next.agent ?? "") ?? fallback.displayName;
+      const agent = names.has(next.agent ?? "") ? (next.agent ?? "") : fallback.name;
       if (next.text !== "") thought.show({ kind: "text", agent, delta: next.text });
     },
     onRestart: () => {

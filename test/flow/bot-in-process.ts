@@ -43,7 +43,8 @@ export async function openBot(log: Logger) {
     counts: () => true,
   });
   const limits = { recentLines: 20, recentHours: 24, recallLimit: 10, recallTokens: 1_500, similarityThreshold: 0.7 };
-  const memory = makeMemory({ database, recentTurns, model, breaker, metrics, targets, log, limits });
+  const alsoReadable = async () => "public" as const;
+  const memory = makeMemory({ database, recentTurns, model, breaker, metrics, targets, log, limits, alsoReadable });
   const faults = { storing: 0, recall: false };
   const faulty = {
     ...memory,

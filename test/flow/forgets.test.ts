@@ -5,7 +5,7 @@ import type { Desk, Place } from "../../src/chat/desk.ts";
 import type { Envelope } from "../../src/envelope.ts";
 import { openBot } from "./bot-in-process.ts";
 
-const place: Place = { guildId: "7", channelId: "10", conversationId: "10", authorId: "5" };
+const place: Place = { guildId: "7", channelId: "10", conversationId: "10", authorId: "5", alsoReadable: "public" };
 
 describe("/forget", () => {
   let bot: Awaited<ReturnType<typeof openBot>>;
@@ -45,7 +45,7 @@ describe("/forget", () => {
   });
 
   it("shows nothing of another place", async () => {
-    const elsewhere = { guildId: "8", channelId: "80", conversationId: "80", authorId: "5" };
+    const elsewhere: Place = { guildId: "8", channelId: "80", conversationId: "80", authorId: "5", alsoReadable: "public" };
     expect(await desk.memories(elsewhere, null, 10, AbortSignal.timeout(5_000))).toEqual([]);
   });
 });

@@ -25,7 +25,7 @@ await describeOnBothDatabases("memory", ({ open }) => {
       locale: null,
       scope: "1",
       channelId: "10",
-      within: "scope",
+      alsoReadable: "public",
       vectors: [],
       limit: 10,
       now: new Date(1_770_000_000_000),
@@ -154,7 +154,7 @@ await describeOnBothDatabases("memory", ({ open }) => {
             const found = await ask("secret word", {
               scope: scopeOf(asking),
               channelId: asking.channelId,
-              within,
+              alsoReadable: within === "scope" ? "public" : [],
               vectors: [vector],
               limit: 50,
             });

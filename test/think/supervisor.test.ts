@@ -47,7 +47,7 @@ describe("thinking, with Gemini on the simulator", () => {
     simulator.script({ reply: { agent: "bob", reply: 'It is called "Miso" 🐈.' } });
     await think(thoughtOf({ show: (progress) => shown.push(progress) }), signal);
     expect(shown.length).toBeGreaterThan(1);
-    expect(shown.every((progress) => progress.kind === "text" && progress.agent === "BOB")).toBe(true);
+    expect(shown.every((progress) => progress.kind === "text" && progress.agent === "bob")).toBe(true);
     expect(shown.map((progress) => (progress.kind === "text" ? progress.delta : "")).join("")).toBe(
       'It is called "Miso" 🐈.',
     );

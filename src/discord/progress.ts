@@ -1,0 +1,149 @@
+import type { Progress } from "../chat/chat.ts";
+import type { Envelope, Snowflake } from "../envelope.ts";
+import { asError } from "../errors.ts";
+import type { Logger } from "../log.ts";
+import { localeOf, phrase } from "./phrases.ts";
+
+/** Discord shows the sign for 10 s. */
+const typingEveryMs = 8_000;
+/** Faster edits are limited by Discord. */
+const editEveryMs = 1_200;
+/** An answer that is written sooner is not shown in the making. */
+const showAfterMs = 3_000;
+/** A shorter wait needs no words. */
+const noticeableWaitMs = 5_000;
+/** Whatever became of the answer, nobody types longer. */
+const longestMs = 15 * 60_000;
+
+interface ProgressOptions {
+  /** Makes the answer so far look like this text. */
+  readonly say: (envelope: Envelope, agent: string, text: string, signal: AbortSignal) => Promise<void>;
+  readonly type: (envelope: Envelope, agent: string, signal: AbortSignal) => Promise<void>;
+  readonly log: Logger;
+}
+
+/** One message on its way to its answer. */
+interface Live {
+  readonly envelope: Envelope;
+  readonly startedAt: number;
+  readonly ended: AbortController;
+  agent: string;
+  text: string;
+  /** What is to be shown next; null: what is there is up to date. */
+  wanted: string | null;
+  saying: Promise<void> | null;
+  typing: NodeJS.Timeout | undefined;
+}
+
+/** What people see before the answer is there: a typing sign, an honest wait, a slow answer as it is written. Best effort. */
+export class ProgressShow {
+  readonly #options: ProgressOptions;
+  readonly #lives = new Map<Snowflake, Live>();
+
+  constructor(options: ProgressOptions) {
+    this.#options = options;
+  }
+
+  show(envelope: Envelope, progress: Progress): void {
+    if (progress.kind === "ignored") {
+      const known = this.#lives.get(envelope.messageId);
+      if (known !== undefined) void this.#end(known);
+      return;
+    }
+    const live = this.#begin(envelope);
+    if (progress.kind === "text") this.#showText(live, progress.agent, progress.delta);
+    else live.text = "";
+    if (envelope.addressed) this.#showWait(live, progress);
+  }
+
+  /** Ends the show of one message and resolves when nothing of it is under way any more. */
+  async finish(messageId: Snowflake): Promise<void> {
+    const live = this.#lives.get(messageId);
+    if (live !== undefined) await this.#end(live);
+  }
+
+  async stop(): Promise<void> {
+    await Promise.all(this.#lives.values().map((live) => this.#end(live)));
+  }
+
+  #begin(envelope: Envelope): Live {
+    const known = this.#lives.get(envelope.messageId);
+    if (known !== undefined) return known;
+    const start = { envelope, startedAt: Date.now(), ended: new AbortController() };
+    const live: Live = { ...start, agent: "", text: "", wanted: null, saying: null, typing: undefined };
+    this.#lives.set(envelope.messageId, live);
+    const type = () => {
+      if (Date.now() - live.startedAt > longestMs) void this.#end(live);
+      else void this.#options.type(envelope, live.agent, live.ended.signal).catch(() => clearInterval(live.typing));
+    };
+    // A slash command shows by itself that it was heard.
+    if (!envelope.interactionToken) {
+      live.typing = setInterval(type, typingEveryMs).unref();
+      type();
+    }
+    return live;
+  }
+
+  async #end(live: Live): Promise<void> {
+    this.#lives.delete(live.envelope.messageId);
+    clearInterval(live.typing);
+    live.wanted = null;
+    live.ended.abort();
+    await live.saying;
+  }
+
+  #showText(live: Live, agent: string, delta: string): void {
+    live.agent ||= agent;
+    live.text += delta;
+    const isSlow = Date.now() - live.startedAt >= showAfterMs;
+    if (isSlow && live.text.trim().length > 20) this.#want(live, `${live.text.trim()} …`);
+  }
+
+  #showWait(live: Live, progress: Progress): void {
+    const locale = localeOf(live.envelope.locale);
+    if (progress.kind === "waiting" && progress.waitMs >= noticeableWaitMs) {
+      const seconds = Math.ceil(progress.waitMs / 1000);
+      this.#want(live, phrase(locale, "waiting", { seconds, ahead: progress.ahead }));
+    }
+    if (progress.kind === "deferred") {
+      const time = `<t:${Math.ceil(progress.untilMs / 1000)}:T>`;
+      this.#want(live, phrase(locale, "deferred", { time }));
+      clearInterval(live.typing);
+      void live.saying?.then(() => this.#end(live));
+    }
+  }
+
+  #want(live: Live, text: string): void {
+    live.wanted = text;
+    live.saying ??= this.#sayOn(live);
+  }
+
+  async #sayOn(live: Live): Promise<void> {
+    while (live.wanted !== null && !live.ended.signal.aborted) {
+      const text = live.wanted;
+      live.wanted = null;
+      try {
+        await this.#options.say(live.envelope, live.agent, text, AbortSignal.timeout(10_000));
+      } catch (error) {
+        this.#options.log.debug(
+          { component: "discord", reason: asError(error).message },
+          "progress could not be shown",
+        );
+      }
+      await sleepUnless(editEveryMs, live.ended.signal);
+    }
+    live.saying = null;
+  }
+}
+
+async function sleepUnless(ms: number, signal: AbortSignal): Promise<void> {
+  await new Promise<void>((resolve) => {
+    const timer = setTimeout(resolve, ms);
+    const stop = () => {
+      clearTimeout(timer);
+      resolve();
+    };
+    if (signal.aborted) stop();
+    else signal.addEventListener("abort", stop, { once: true });
+  });
+}

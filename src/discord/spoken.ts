@@ -1,0 +1,39 @@
+import type { Sql } from "../connections/postgres.ts";
+import type { Snowflake } from "../envelope.ts";
+
+/** One message of ours, as a part of the answer to `messageId`. */
+export interface SpokenPart {
+  readonly part: number;
+  readonly spokenId: Snowflake;
+  readonly channelId: Snowflake;
+  readonly voiceId: Snowflake;
+}
+
+/** What was already said in answer to a message, in the order of its parts. */
+export async function readSpoken(sql: Sql, messageId: Snowflake): Promise<readonly SpokenPart[]> {
+  const rows = await sql.query<{ part: number; spoken_id: string; channel_id: string; voice_id: string }>(
+    "select part, spoken_id, channel_id, voice_id from spoken where message_id = $1 order by part",
+    [messageId],
+  );
+  return rows.map((row) => ({
+    part: row.part,
+    spokenId: row.spoken_id,
+    channelId: row.channel_id,
+    voiceId: row.voice_id,
+  }));
+}
+
+/** Notes what was said, so that it is found again after a crash and by whoever replies to it. */
+export async function noteSpoken(sql: Sql, messageId: Snowflake, agent: string, part: SpokenPart): Promise<void> {
+  await sql.query(
+    `insert into spoken (message_id, part, spoken_id, channel_id, voice_id, agent) values ($1, $2, $3, $4, $5, $6)
+     on conflict (message_id, part) do update set spoken_id = excluded.spoken_id, channel_id = excluded.channel_id,
+       voice_id = excluded.voice_id, agent = excluded.agent`,
+    [messageId, part.part, part.spokenId, part.channelId, part.voiceId, agent],
+  );
+}
+
+/** Forgets parts that were taken back: those from number `from` on. */
+export async function dropSpoken(sql: Sql, messageId: Snowflake, from: number): Promise<void> {
+  await sql.query("delete from spoken where message_id = $1 and part >= $2", [messageId, from]);
+}

@@ -1,0 +1,77 @@
+import { DiscordRefused, type DiscordRest } from "../discord/rest.ts";
+import type { Snowflake } from "../envelope.ts";
+import { asError } from "../errors.ts";
+import type { Logger } from "../log.ts";
+import { readMessage, type WireMessage } from "./dispatch.ts";
+
+/** A channel in which something may have been written while nobody listened. */
+export interface Gap {
+  readonly channelId: Snowflake;
+  /** The newest message that is known. */
+  readonly after: Snowflake;
+}
+
+const discordEpochMs = 1_420_070_400_000;
+const pageSize = 100;
+
+/** The smallest snowflake of a moment. */
+export function snowflakeAt(ms: number): Snowflake {
+  return String(BigInt(Math.max(0, ms - discordEpochMs)) << 22n);
+}
+
+/**
+ * Fetches what was written in these channels since, oldest first in each, none older than `maxAgeMs` and at most `mostPerChannel`, the newest
+ * ones then. A channel that
+ * we may not read is left out and logged.
+ */
+export async function fetchMissed(
+  gaps: readonly Gap[],
+  options: { rest: DiscordRest; maxAgeMs: number; mostPerChannel: number; log: Logger },
+  signal: AbortSignal,
+): Promise<readonly WireMessage[]> {
+  const oldest = snowflakeAt(Date.now() - options.maxAgeMs);
+  const missed: WireMessage[] = [];
+  for (const { channelId, after } of gaps) {
+    const from = BigInt(after) > BigInt(oldest) ? after : oldest;
+    try {
+      missed.push(...(await fetchAfter(channelId, from, options, signal)));
+    } catch (error) {
+      // Refused is for good; anything else is worth waiting for.
+      if (!(error instanceof DiscordRefused)) throw error;
+      options.log.warn(
+        { component: "gateway", reason: asError(error).message },
+        "a channel could not be looked through",
+      );
+    }
+  }
+  return missed;
+}
+
+async function fetchAfter(
+  channelId: Snowflake,
+  after: Snowflake,
+  { rest, mostPerChannel }: { rest: DiscordRest; mostPerChannel: number },
+  signal: AbortSignal,
+): Promise<readonly WireMessage[]> {
+  const found: WireMessage[] = [];
+  // `after` gives the oldest page that follows it, newest first inside the page.
+  for (let from = after; ;) {
+    const page = await rest.call<readonly unknown[]>(
+      {
+        method: "GET",
+        path: `/channels/${channelId}/messages`,
+        query: { after: from, limit: String(pageSize) },
+        repeatable: true,
+      },
+      AbortSignal.any([signal, AbortSignal.timeout(20_000)]),
+    );
+    const messages = page
+      .flatMap((value) => readMessage(value) ?? [])
+      .sort((a, b) => (BigInt(a.id) < BigInt(b.id) ? -1 : 1));
+    found.push(...messages);
+    const last = messages.at(-1);
+    if (page.length < pageSize || last === undefined || found.length >= 10 * mostPerChannel)
+      return found.slice(-mostPerChannel);
+    from = last.id;
+  }
+}

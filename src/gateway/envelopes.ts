@@ -1,0 +1,126 @@
+import type { Attachment, Audience, Envelope, Snowflake } from "../envelope.ts";
+import type { WireMessage } from "./dispatch.ts";
+
+/** Where a message was written, as it is stored. */
+export interface Where {
+  readonly channelId: Snowflake;
+  readonly kind: "channel" | "voice" | "public-thread" | "private-thread" | "direct";
+  readonly name: string;
+  readonly parentId: Snowflake | null;
+  readonly parentName: string | null;
+  readonly guildId: Snowflake | null;
+  readonly guildName: string | null;
+  readonly locale: string | null;
+  /** The roles of our own member. */
+  readonly ownRoles: readonly string[];
+  readonly audience: Audience;
+}
+
+/** Who we are: the bot that listens, and the bots that agents speak with. */
+export interface Self {
+  readonly userId: Snowflake;
+  /** User id of a voice to the name of its agent. */
+  readonly voices: ReadonlyMap<Snowflake, string>;
+}
+
+const defaultMessage = 0;
+const reply = 19;
+
+/** True for what a person wrote: not for our own words, other bots, webhooks, and Discord's notices of pins, joins and the like. */
+export function isFromPerson(message: WireMessage, self: Self): boolean {
+  const { author, type = defaultMessage } = message;
+  if (author.id === self.userId || self.voices.has(author.id)) return false;
+  return author.bot !== true && message.webhook_id === undefined && (type === defaultMessage || type === reply);
+}
+
+/**
+ * The envelope of a message from Discord. A public thread belongs to its channel, a private one stands for itself. `repliedToAgent` is the agent whose
+ * words it replies to; `maxChars` cuts the text.
+ */
+export function toEnvelope(
+  message: WireMessage,
+  where: Where,
+  self: Self,
+  repliedToAgent: string | null,
+  maxChars: number,
+): Envelope {
+  const home = where.kind === "public-thread" && where.parentId !== null ? where.parentId : where.channelId;
+  const mentions = message.mentions ?? [];
+  const voice = mentions.map(({ id }) => self.voices.get(id)).find((agent) => agent !== undefined);
+  const referenced = message.referenced_message ?? null;
+  const isReplyToUs = repliedToAgent !== null || (referenced !== null && isOurs(referenced.author.id, self));
+  const isMentioned =
+    mentions.some(({ id }) => isOurs(id, self)) ||
+    (message.mention_roles ?? []).some((role) => where.ownRoles.includes(role));
+  return {
+    messageId: message.id,
+    guildId: where.guildId,
+    guildName: where.guildName,
+    channelId: home,
+    channelName: (home === where.channelId ? where.name : where.parentName) ?? "unknown",
+    audience: where.audience,
+    conversationId: where.channelId,
+    author: { id: message.author.id, name: nameOf(message), kind: "person" },
+    text: textOf(message, self).slice(0, maxChars).toWellFormed(),
+    receivedAt: new Date(message.timestamp),
+    addressed: where.kind === "direct" || isMentioned || isReplyToUs,
+    addressedAgent: voice ?? repliedToAgent ?? (referenced && (self.voices.get(referenced.author.id) ?? null)),
+    locale: where.locale,
+    repliedTo: referenced && {
+      author: flat(referenced.author.global_name ?? referenced.author.username),
+      text: clean(referenced.content).slice(0, 1_000).toWellFormed(),
+    },
+    attachments: attachmentsOf(message),
+    interactionToken: null,
+  };
+}
+
+function isOurs(userId: Snowflake, self: Self): boolean {
+  return userId === self.userId || self.voices.has(userId);
+}
+
+function nameOf({ author, member }: WireMessage): string {
+  return flat(member?.nick ?? author.global_name ?? author.username) || "somebody";
+}
+
+/** What people read: mentions by name, and what came along named in brackets. */
+function textOf(message: WireMessage, self: Self): string {
+  const names = new Map((message.mentions ?? []).map((user) => [user.id, flat(user.global_name ?? user.username)]));
+  // The bot itself was called, which the envelope says; its name would only stand in the way of an agent's.
+  const words = clean(message.content)
+    .replace(new RegExp(`^\\s*<@!?${self.userId}>[\\s,:]*`), "")
+    .replaceAll(/<@!?(\d+)>/g, (whole, id: string) => (names.has(id) ? `@${names.get(id)}` : whole));
+  const along = [
+    ...(message.attachments ?? []).map(({ filename, size }) => `[file: ${flat(filename)}, ${kilobytes(size)}]`),
+    ...(message.sticker_items ?? []).map(({ name }) => `[sticker: ${flat(name)}]`),
+    ...(message.embeds ?? []).flatMap(({ title, description }) => {
+      const said = flat([title, description].filter(Boolean).join(": ")).slice(0, 300);
+      return said === "" ? [] : [`[link: ${said}]`];
+    }),
+  ];
+  return [words.trim(), ...along].filter((line) => line !== "").join("\n");
+}
+
+function attachmentsOf({ attachments = [] }: WireMessage): readonly Attachment[] {
+  return attachments.slice(0, 10).map((one) => ({
+    name: flat(one.filename),
+    url: one.url,
+    bytes: one.size,
+    mediaType: one.content_type ?? null,
+  }));
+}
+
+function kilobytes(bytes: number): string {
+  return bytes < 1_000 ? `${bytes} bytes` : `${Math.round(bytes / 1_000)} KB`;
+}
+
+/** Without control characters; lines and tabs stay. */
+function clean(text: string): string {
+  // eslint-disable-next-line no-control-regex
+  return text.replaceAll(/[\u0000-\u0008\u000B-\u001F\u007F-\u009F]/g, "");
+}
+
+/** On one line, and short. */
+export function flat(text: string): string {
+  return clean(text).replaceAll(/\s+/g, " ").trim().slice(0, 100).toWellFormed();
+}

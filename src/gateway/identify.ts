@@ -1,0 +1,64 @@
+import type { Database } from "../connections/postgres.ts";
+import { ForeseenError } from "../errors.ts";
+import { untilAborted } from "../resilience/policies.ts";
+
+/** What Discord says about beginning sessions. */
+export interface SessionStartLimit {
+  readonly total: number;
+  readonly remaining: number;
+  readonly resetAfterMs: number;
+  readonly maxConcurrency: number;
+}
+
+/** Discord allows one IDENTIFY in 5 s for each `shard % max_concurrency`; the rest is for the way there. */
+const everyMs = 5_250;
+/** Below this share of the day's budget none is begun any more: at zero Discord would reset the token. */
+const reserveShare = 0.05;
+const mostReserved = 50;
+
+/**
+ * Lets one IDENTIFY through at a time, for all processes on this database together. `ask` waits for its turn and notes it. It throws
+ * `discord_identify_budget` when the day's budget is nearly used up.
+ */
+export function makeIdentifyThrottle(
+  database: Database,
+  readLimit: (signal: AbortSignal) => Promise<SessionStartLimit>,
+) {
+  const attempt = (bucket: number): Promise<number> =>
+    database.transaction(async (tx) => {
+      await tx.query("select pg_advisory_xact_lock(727003)");
+      const [last] = await tx.query<{ ms: number | null }>(
+        "select extract(epoch from now() - max(at))::float8 * 1000 as ms from identifies where bucket = $1",
+        [bucket],
+      );
+      const waitMs = last?.ms === null || last === undefined ? 0 : Math.ceil(everyMs - last.ms);
+      if (waitMs > 0) return waitMs;
+      await tx.query("insert into identifies (bucket) values ($1)", [bucket]);
+      await tx.query("delete from identifies where at < now() - interval '1 day'");
+      return 0;
+    });
+  return {
+    async ask(shard: number, signal: AbortSignal): Promise<void> {
+      const { total, remaining, resetAfterMs, maxConcurrency } = await readLimit(signal);
+      if (remaining <= Math.min(mostReserved, Math.floor(total * reserveShare))) {
+        const hours = Math.ceil(resetAfterMs / 3_600_000);
+        throw new ForeseenError(
+          "discord_identify_budget",
+          `Discord allows ${total} new sessions a day and ${remaining} are left: none is begun until it allows new ones, in ${hours} h`,
+          { kind: "bury" },
+        );
+      }
+      for (let waitMs = -1; waitMs !== 0;) {
+        waitMs = await attempt(shard % maxConcurrency);
+        if (waitMs > 0) await pause(waitMs, signal);
+      }
+    },
+  };
+}
+
+/** Waits; rejects with the signal's reason when it aborts before. */
+export async function pause(ms: number, signal: AbortSignal): Promise<void> {
+  const rung = Promise.withResolvers<void>();
+  const timer = setTimeout(rung.resolve, ms);
+  await untilAborted(rung.promise, signal).finally(() => clearTimeout(timer));
+}

@@ -1,0 +1,141 @@
+import type { Database, Sql } from "../connections/postgres.ts";
+import { storeChannels, storeGuild, type Places, type StoredChannel, type StoredGuild } from "../discord/places.ts";
+import { DiscordRefused, type DiscordRest } from "../discord/rest.ts";
+import type { Snowflake } from "../envelope.ts";
+import type { Logger } from "../log.ts";
+import { readChannel, readGuild, type WireChannel, type WireGuild, type WireMessage } from "./dispatch.ts";
+import { flat, type Where } from "./envelopes.ts";
+
+const dm = 1;
+const voice = new Set([2, 13]);
+const threads: Readonly<Record<number, StoredChannel["kind"]>> = {
+  10: "public-thread",
+  11: "public-thread",
+  12: "private-thread",
+};
+
+/** A channel of Discord as it is stored. */
+export function toStoredChannel(channel: WireChannel): StoredChannel {
+  const overwrites = (channel.permission_overwrites ?? []).map(({ id, type, allow, deny }) => ({
+    id,
+    kind: type === 0 ? ("role" as const) : ("member" as const),
+    allow,
+    deny,
+  }));
+  return {
+    channelId: channel.id,
+    guildId: channel.guild_id ?? null,
+    parentId: channel.parent_id ?? null,
+    kind: channel.type === dm ? "direct" : (threads[channel.type] ?? (voice.has(channel.type) ? "voice" : "channel")),
+    name: flat(channel.name ?? "") || "unnamed",
+    nsfw: channel.nsfw ?? false,
+    overwrites,
+  };
+}
+
+/** A guild of Discord as it is stored. */
+export function toStoredGuild(guild: WireGuild): StoredGuild {
+  return {
+    guildId: guild.id,
+    name: flat(guild.name) || "unnamed",
+    ownerId: guild.owner_id,
+    locale: guild.preferred_locale ?? null,
+    roles: Object.fromEntries(guild.roles.map(({ id, permissions }) => [id, permissions])),
+  };
+}
+
+/** What is stored about channels, by their ids; those that are not known are missing. */
+export async function whereOf(
+  sql: Sql,
+  channelIds: readonly Snowflake[],
+): Promise<ReadonlyMap<Snowflake, Omit<Where, "audience">>> {
+  const rows = await sql.query<{
+    channel_id: string;
+    kind: Where["kind"];
+    name: string;
+    parent_id: string | null;
+    parent_name: string | null;
+    guild_id: string | null;
+    guild_name: string | null;
+    locale: string | null;
+    own_roles: string[] | null;
+  }>(
+    `select c.channel_id, c.kind, c.name, p.channel_id as parent_id, p.name as parent_name, c.guild_id, g.name as guild_name, g.locale,
+       g.own_roles::text[] as own_roles
+     from channels c left join channels p on p.channel_id = c.parent_id left join guilds g on g.guild_id = c.guild_id
+     where c.channel_id = any($1::bigint[])`,
+    [channelIds],
+  );
+  return new Map(
+    rows.map((row) => [
+      row.channel_id,
+      {
+        channelId: row.channel_id,
+        kind: row.kind,
+        name: row.name,
+        parentId: row.parent_id,
+        parentName: row.parent_name,
+        guildId: row.guild_id,
+        guildName: row.guild_name,
+        locale: row.locale,
+        ownRoles: row.own_roles ?? [],
+      },
+    ]),
+  );
+}
+
+/** Fetches what is not known yet of the channels of these messages and of their guilds: after a resume Discord tells nothing of them. */
+export async function ensureChannels(
+  options: { database: Database; rest: DiscordRest; places: Places; log: Logger },
+  messages: readonly WireMessage[],
+  signal: AbortSignal,
+): Promise<void> {
+  const { database, places } = options;
+  const wanted = new Map(messages.map((message) => [message.channel_id, message.guild_id ?? null]));
+  const known = await whereOf(database, [...wanted.keys()]);
+  for (const [channelId, guildId] of wanted) {
+    if (known.has(channelId)) continue;
+    if (guildId === null) {
+      const channel = await fetchOrNull(options, `/channels/${channelId}`, signal);
+      const read = readChannel(channel);
+      const direct = { id: channelId, type: dm, name: "direct message" };
+      await storeChannels(database, [
+        toStoredChannel(read === null ? direct : { ...read, name: read.name ?? "direct message" }),
+      ]);
+      continue;
+    }
+    if ((await places.of(guildId)) === null) await fetchGuild(options, guildId, signal);
+    const channel = readChannel(await fetchOrNull(options, `/channels/${channelId}`, signal));
+    if (channel !== null) await storeChannels(database, [toStoredChannel({ ...channel, guild_id: guildId })]);
+    places.changed(guildId);
+  }
+}
+
+async function fetchGuild(
+  options: { database: Database; rest: DiscordRest; log: Logger },
+  guildId: Snowflake,
+  signal: AbortSignal,
+): Promise<void> {
+  const guild = readGuild(await fetchOrNull(options, `/guilds/${guildId}`, signal));
+  const channels = await fetchOrNull(options, `/guilds/${guildId}/channels`, signal);
+  if (guild === null || !Array.isArray(channels)) return;
+  const read = channels.flatMap((one) => readChannel(one) ?? []).map((one) => ({ ...one, guild_id: guildId }));
+  await storeGuild(options.database, toStoredGuild(guild), null);
+  await storeChannels(options.database, read.map(toStoredChannel));
+}
+
+/** Null: Discord refuses. What is merely away is worth waiting for, and thrown. */
+async function fetchOrNull(
+  { rest, log }: { rest: DiscordRest; log: Logger },
+  path: `/${string}`,
+  signal: AbortSignal,
+): Promise<unknown> {
+  const patience = AbortSignal.any([signal, AbortSignal.timeout(20_000)]);
+  try {
+    return await rest.call<unknown>({ method: "GET", path, repeatable: true }, patience);
+  } catch (error) {
+    if (!(error instanceof DiscordRefused)) throw error;
+    log.info({ component: "gateway", reason: error.message }, "Discord does not tell about a place");
+    return null;
+  }
+}

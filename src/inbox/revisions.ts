@@ -1,0 +1,46 @@
+import type { Sql } from "../connections/postgres.ts";
+import type { Envelope, Snowflake } from "../envelope.ts";
+
+/** An answered message is answered anew when it is edited this soon, and so is one that was ignored and now turns to the bot. */
+const answerAgainSeconds = 60;
+
+/** Ends the turns of deleted messages and takes their words out; `wasOpen`: it waited for its answer. An attempt under way can no longer end it. */
+export async function deleteTurns(
+  sql: Sql,
+  messageIds: readonly Snowflake[],
+): Promise<readonly { messageId: Snowflake; conversationId: Snowflake; wasOpen: boolean }[]> {
+  const rows = await sql.query<{ message_id: string; conversation_id: string; was_open: boolean }>(
+    `with before as (
+       select message_id, state in ('waiting', 'answering', 'drafted') as was_open from turns
+       where message_id = any($1::bigint[]) order by message_id for update)
+     update turns t set text = '', draft = null, replied_to = null, attachments = null, attempts = t.attempts + 1,
+       state = case when b.was_open then 'ignored' else t.state end,
+       error = case when b.was_open then 'the message was deleted' else t.error end,
+       finished_at = coalesce(t.finished_at, now())
+     from before b where t.message_id = b.message_id returning t.message_id, t.conversation_id, b.was_open`,
+    [messageIds],
+  );
+  return rows.map((row) => ({
+    messageId: row.message_id,
+    conversationId: row.conversation_id,
+    wasOpen: row.was_open,
+  }));
+}
+
+/** Gives a turn its new words; see Inbox.edited. A job is only needed anew when it is `isAgain`. */
+export async function editTurn(sql: Sql, envelope: Envelope): Promise<{ isKnown: boolean; isAgain: boolean }> {
+  const [row] = await sql.query<{ again: boolean }>(
+    `with before as (
+       select message_id, state in ('answering', 'drafted')
+         or (state = 'answered' or state = 'ignored' and $3 and not addressed) and finished_at > now() - make_interval(secs => $5) as again
+       from turns where message_id = $1 and text <> $2 for update)
+     update turns t set text = $2, addressed = t.addressed or $3, addressed_agent = coalesce($4, t.addressed_agent), wording = t.wording + 1,
+       attempts = case when b.again then t.attempts + 1 else t.attempts end,
+       state = case when b.again then 'waiting' else t.state end,
+       draft = case when b.again then null else t.draft end,
+       finished_at = case when b.again then null else t.finished_at end
+     from before b where t.message_id = b.message_id returning b.again`,
+    [envelope.messageId, envelope.text, envelope.addressed, envelope.addressedAgent, answerAgainSeconds],
+  );
+  return { isKnown: row !== undefined, isAgain: row?.again ?? false };
+}

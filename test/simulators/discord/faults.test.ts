@@ -69,7 +69,9 @@ it.each([
   const { say } = await start();
   await bot.manager.connect();
   fault();
-  await until(() => expect(simulator.report()).toMatchObject({ identifies: 2, resumeds: 0, readies: 2 }));
+  await until(() =>
+    expect(simulator.report()).toMatchObject({ identifies: 2, resumeds: 0, readies: 2, sessionsEnded: 1 }),
+  );
   say("after");
   await until(() => expect(bot.contents()).toEqual(["after"]));
 });
@@ -122,6 +124,7 @@ it("goes away, REST and gateway, and keeps sessions until it comes back", async 
   await bot.manager.connect();
   faults.goAway();
   await expect(bot.rest.get("/users/@me")).rejects.toThrow(/closed|reset|socket/iu);
+  await until(() => expect(simulator.report().liveSockets).toBe(0));
   say("while away");
   expect(bot.contents()).toEqual([]);
   faults.comeBack();

@@ -6,6 +6,7 @@ import { startDiscordSimulator } from "./simulator.ts";
 const help = `A Discord on loopback, to be driven by people and programs: npm run sim:discord -- [options]
   --port N             8901 unless told otherwise
   --host ADDRESS       127.0.0.1 unless told otherwise
+  --public-url URL     how others reach it; for the addresses of attachments
   --empty              only the reception bot, instead of the sample world
   --real-buckets       rate limits as tight as Discord's
   --limit NAME=VALUE   any of ${Object.keys(usualLimits).join(", ")}; may be repeated
@@ -23,6 +24,7 @@ const { values } = parseArgs({
   options: {
     port: { type: "string", default: "8901" },
     host: { type: "string", default: "127.0.0.1" },
+    "public-url": { type: "string" },
     empty: { type: "boolean", default: false },
     "real-buckets": { type: "boolean", default: false },
     limit: { type: "string", multiple: true, default: [] },
@@ -36,6 +38,7 @@ if (values.help) {
   const simulator = await startDiscordSimulator({
     port: Number(values.port),
     host: values.host,
+    ...(values["public-url"] === undefined ? {} : { publicUrl: values["public-url"] }),
     ...(values["real-buckets"] ? realBuckets : {}),
     ...readLimits(values.limit),
   });

@@ -173,6 +173,18 @@ it("computes permissions from roles, overwrites and threads, and refuses with 50
   world.joinThread(secret, world.reception);
   await post(secret);
 
+  // Of two roles the one that allows wins, and the member's own overwrite wins over both.
+  const loud = world.addRole(guild, { name: "loud" });
+  world.setMember(guild, world.reception, { roles: [bots, loud] });
+  const roles = [
+    { of: loud, allow: ["sendMessages"] },
+    { of: bots, deny: ["sendMessages"] },
+  ] as const;
+  world.setChannel(mods, { overwrites: roles });
+  await post(mods);
+  world.setChannel(mods, { overwrites: [...roles, { of: world.reception, deny: ["sendMessages"] }] });
+  await expect(post(mods)).rejects.toMatchObject({ code: 50013 });
+
   world.setMember(guild, world.reception, { timeoutUntil: Date.now() + 60_000 });
   await expect(post(thread)).rejects.toMatchObject({ code: 50013 });
   await expect(post({ id: "123456789012345678" })).rejects.toMatchObject({ status: 404, code: 10003 });

@@ -20,6 +20,8 @@ export interface DiscordSimulatorOptions extends Partial<Limits> {
   readonly port?: number;
   /** 127.0.0.1 unless told otherwise. The addresses it hands out name the host it was asked by. */
   readonly host?: string;
+  /** Before the addresses of attachments; its own on loopback unless told otherwise. */
+  readonly publicUrl?: string;
   readonly now?: () => number;
 }
 
@@ -34,7 +36,7 @@ export interface DiscordSimulator {
 
 /** Starts a Discord on loopback, over real HTTP and WebSocket, with one bot ("sim-reception-token-0000") and nobody else. */
 export async function startDiscordSimulator(options: DiscordSimulatorOptions = {}): Promise<DiscordSimulator> {
-  const { port = 0, host = "127.0.0.1", now = () => Date.now(), ...given } = options;
+  const { port = 0, host = "127.0.0.1", publicUrl, now = () => Date.now(), ...given } = options;
   const limits: Limits = { ...usualLimits, ...given };
   const report = makeReport();
   const state = makeState(now, makeSnowflakes(now));
@@ -70,9 +72,10 @@ export async function startDiscordSimulator(options: DiscordSimulatorOptions = {
   server.keepAliveTimeout = 600_000;
   server.listen(port, host);
   await once(server, "listening");
-  state.origin = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+  const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+  state.origin = publicUrl ?? url;
   return {
-    url: state.origin,
+    url,
     world,
     faults,
     report: () => structuredClone(report),

@@ -19,7 +19,7 @@ export function makeOutbox(now: () => number, write: (json: string) => void): Ou
   };
   return {
     send: (json, delayMs) => {
-      queue.push({ json, at: Math.max(now() + delayMs, queue.at(-1)?.at ?? 0) });
+      queue.push({ json, at: now() + delayMs });
       if (timer === null) flush();
     },
     close: () => {

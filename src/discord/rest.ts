@@ -93,8 +93,9 @@ export function makeDiscordRest(options: {
       const known = translate(error, signal);
       options.metrics.discordCalls.inc({ method: request.method, status: known.code });
       if (known.code === "discord_unauthorized" && request.auth !== false) {
-        refused = `Discord no longer accepts the token of ${options.name}: set a new one and start again`;
-        options.log.error({ component: "discord", voice: options.name }, refused);
+        refused = `Discord does not accept the token of ${options.name}: set a new one and start again`;
+        options.log.error({ component: "discord" }, refused);
+        throw new ForeseenError(known.code, refused, tokenRetry);
       }
       throw known;
     }

@@ -3,6 +3,7 @@ import { GatewayDispatchEvents, type GatewayDispatchPayload, type REST } from "d
 import { asError, ForeseenError } from "../errors.ts";
 import type { Logger } from "../log.ts";
 import type { Metrics } from "../metrics.ts";
+import { endsSession, fatalCodes } from "./close-codes.ts";
 import type { Lease } from "./leases.ts";
 import { untilAborted } from "../resilience/policies.ts";
 import { pause } from "./identify.ts";
@@ -41,21 +42,12 @@ export interface ShardOptions {
   readonly onFatal: (error: ForeseenError) => void;
   readonly metrics: Metrics;
   readonly log: Logger;
-  /** From HELLO to the session, and for each step before; 15 s unless told otherwise. */
-  readonly deadlineMs?: number;
 }
 
-/** Close codes after which no connection will ever work, and what to tell the operator. */
-const fatalCodes: Readonly<Record<number, string>> = {
-  4004: "Discord does not accept DISCORD_TOKEN: it was reset or is not a bot's; set the current one from the developer portal",
-  4010: "Discord refuses the shard: DISCORD_SHARDS does not fit",
-  4011: "Discord demands more shards: set DISCORD_SHARDS to auto",
-  4012: "Discord no longer speaks this version of its gateway: update the bot",
-  4013: "Discord refuses the intents as invalid: update the bot",
-  4014: "Discord refuses an intent: switch on the Message Content intent on the bot's page in the developer portal",
-};
-/** Close codes that end a session: sequence out of range, timed out, not authenticated. */
-const endsSession = new Set([4003, 4007, 4009]);
+/** From the connection to the session, save for the wait for an IDENTIFY. */
+const deadlineMs = 15_000;
+/** An acknowledgement may be this late. */
+const graceMs = 1_000;
 const firstBackoffMs = 1_000;
 const longestBackoffMs = 60_000;
 
@@ -71,6 +63,7 @@ export function openShard(options: ShardOptions): Shard {
  */
 class LiveShard implements Shard {
   readonly #options: ShardOptions;
+  readonly #log: Logger;
   readonly #over = new AbortController();
   #manager: WebSocketManager | null = null;
   #phase: "closed" | "connecting" | "open" | "ready" = "closed";
@@ -80,10 +73,13 @@ class LiveShard implements Shard {
   #lastSequence: number;
   #heardAt: number | null = null;
   #deadline: NodeJS.Timeout | undefined;
+  #beatAt = 0;
+  #silence: NodeJS.Timeout | undefined;
 
   constructor(options: ShardOptions) {
     this.#options = options;
     const { lease } = options;
+    this.#log = options.log.child({ component: "gateway", shard: lease.shard });
     this.#session = lease.session && {
       sessionId: lease.session.id,
       resumeURL: lease.session.resumeUrl,
@@ -132,7 +128,7 @@ class LiveShard implements Shard {
 
   /** 4200 leaves the session resumable, where 1000 and 1001 would end it. Whatever the client still does is void. */
   async #hangUp(): Promise<void> {
-    clearTimeout(this.#deadline);
+    this.#quiet();
     const manager = this.#manager;
     this.#manager = null;
     this.#phase = "closed";
@@ -150,7 +146,7 @@ class LiveShard implements Shard {
       rest: {} as REST,
       shardCount: lease.shardCount,
       shardIds: [lease.shard],
-      handshakeTimeout: this.#deadlineMs(),
+      handshakeTimeout: deadlineMs,
       // Our own deadlines: the library's would end the session.
       helloTimeout: null,
       readyTimeout: null,
@@ -193,27 +189,22 @@ class LiveShard implements Shard {
   }
 
   async #waitToConnect(): Promise<SessionInfo | null> {
-    const { lease, log, metrics } = this.#options;
-    const backoffMs =
-      Math.min(longestBackoffMs, firstBackoffMs * 2 ** (this.#failures - 1)) * (0.5 + Math.random() / 2);
     if (this.#failures > 0) {
-      const waitMs = Math.round(backoffMs);
-      log.warn(
-        { component: "gateway", shard: lease.shard, failures: this.#failures, waitMs },
-        "connecting again later",
-      );
+      const backoffMs = Math.min(longestBackoffMs, firstBackoffMs * 2 ** (this.#failures - 1));
+      const waitMs = Math.round(backoffMs * (0.5 + Math.random() / 2));
+      this.#log.warn({ failures: this.#failures, waitMs }, "connecting again later");
       await pause(waitMs, this.#over.signal).catch(() => new Promise(() => {}));
     }
     this.#failures += 1;
     this.#startDeadline();
-    metrics.gatewayConnects.inc({ kind: this.#session === null ? "identify" : "resume" });
+    this.#options.metrics.gatewayConnects.inc({ kind: this.#session === null ? "identify" : "resume" });
     return this.#session;
   }
 
   #update(session: SessionInfo | null): void {
     if (session !== null) this.#session = session;
     // Op 9 comes over an open connection; after a cut one the session still lives, whatever the library thinks.
-    else if (this.#phase === "open" || endsSession.has(this.#lastClose)) this.#session = null;
+    else if (this.#phase !== "closed" || endsSession.has(this.#lastClose)) this.#session = null;
   }
 
   #listen(manager: WebSocketManager): void {
@@ -229,14 +220,29 @@ class LiveShard implements Shard {
     });
     on(WebSocketShardEvents.Ready, () => this.#onReady("identified"));
     on(WebSocketShardEvents.Resumed, () => this.#onReady("resumed"));
-    on(WebSocketShardEvents.HeartbeatComplete, () => {
-      this.#heardAt = Date.now();
-    });
+    on(WebSocketShardEvents.HeartbeatComplete, ({ heartbeatAt }: { heartbeatAt: number }) =>
+      this.#onHeartbeat(heartbeatAt),
+    );
     on(WebSocketShardEvents.Closed, (code: number) => this.#onClosed(code));
     on(WebSocketShardEvents.Dispatch, (payload: GatewayDispatchPayload) => this.#onDispatch(payload));
     // Without a listener these would end the process; what matters comes as a close code.
     on(WebSocketShardEvents.Error, (error: Error) => this.#note(error));
     on(WebSocketShardEvents.SocketError, (error: Error) => this.#note(error));
+  }
+
+  /** The library notices a missing acknowledgement too, and then waits half a minute for a peer that is gone to say goodbye. */
+  #onHeartbeat(at: number): void {
+    this.#heardAt = Date.now();
+    clearTimeout(this.#silence);
+    const everyMs = at - this.#beatAt;
+    if (this.#beatAt > 0) this.#silence = setTimeout(() => this.#startOver("Discord is silent"), 2 * everyMs + graceMs);
+    this.#beatAt = at;
+  }
+
+  #startOver(why: string): void {
+    this.#note(new Error(why));
+    void this.#hangUp();
+    this.#connect();
   }
 
   #onDispatch({ s: sequence, t: type, d: data }: GatewayDispatchPayload): void {
@@ -255,45 +261,37 @@ class LiveShard implements Shard {
     this.#failures = 0;
     this.#heardAt = Date.now();
     this.#options.metrics.gatewayConnects.inc({ kind: how });
-    this.#options.log.info({ component: "gateway", shard: this.#options.lease.shard }, `the session was ${how}`);
+    this.#log.info(`the session was ${how}`);
+  }
+
+  #quiet(): void {
+    clearTimeout(this.#deadline);
+    clearTimeout(this.#silence);
+    this.#beatAt = 0;
   }
 
   #onClosed(code: number): void {
-    clearTimeout(this.#deadline);
+    this.#quiet();
     this.#phase = "closed";
     this.#lastClose = code;
-    this.#options.log.info(
-      { component: "gateway", shard: this.#options.lease.shard, code },
-      "the connection was closed",
-    );
+    this.#log.info({ code }, "the connection was closed");
     const sentence = fatalCodes[code];
     if (sentence !== undefined) this.#fail(new ForeseenError("discord_gateway_refused", sentence, { kind: "bury" }));
   }
 
   #startDeadline(): void {
     clearTimeout(this.#deadline);
-    this.#deadline = setTimeout(() => {
-      this.#note(new Error("no session within the deadline"));
-      void this.#hangUp();
-      this.#connect();
-    }, this.#deadlineMs());
+    this.#deadline = setTimeout(() => this.#startOver("no session within the deadline"), deadlineMs);
   }
 
-  #deadlineMs(): number {
-    return this.#options.deadlineMs ?? 15_000;
-  }
-
-  #note(error: Error): void {
-    const { log, lease } = this.#options;
-    log.warn({ component: "gateway", shard: lease.shard, reason: error.message }, "trouble with the connection");
+  #note({ message: reason }: Error): void {
+    this.#log.warn({ reason }, "trouble with the connection");
   }
 
   #fail(error: Error): void {
     if (this.#over.signal.aborted) return;
-    const known =
-      error instanceof ForeseenError
-        ? error
-        : new ForeseenError("discord_gateway", `the gateway's client failed: ${error.message}`, { kind: "bury" });
-    this.#options.onFatal(known);
+    const bug = () =>
+      new ForeseenError("discord_gateway", `the gateway's client failed: ${error.message}`, { kind: "bury" });
+    this.#options.onFatal(error instanceof ForeseenError ? error : bug());
   }
 }

@@ -92,10 +92,16 @@ function messageBlock(parts: PromptParts): string {
       ? `How much each suits this channel, from 0 to 1: ${hints.join(", ")}.`
       : "",
     handedOverBy === null ? "" : `${handedOverBy} has passed this message on; answer it yourself.`,
+    repliedToBlock(envelope),
     `<message by="${attribute(envelope.author.name)}">${fence(envelope.text)}</message>`,
   ]
     .filter((line) => line !== "")
     .join("\n");
+}
+
+function repliedToBlock({ repliedTo }: Envelope): string {
+  if (!repliedTo || repliedTo.text === "") return "";
+  return `The message replies to this one:\n<line by="${attribute(repliedTo.author)}">${fence(repliedTo.text)}</line>`;
 }
 
 function replySchema({ candidates, handoffs }: PromptParts): Prompt["schema"] {

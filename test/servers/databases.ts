@@ -31,7 +31,7 @@ async function openEmbeddedHome(): Promise<Home> {
 }
 
 /** Its database is empty: the product makes its schema at its first start. */
-async function openServerHome(): Promise<Home> {
+export async function openServerHome(): Promise<Home> {
   const [folder, { url, drop }] = await Promise.all([temporaryFolder(), createServerDatabase("empty")]);
   return {
     data: folder.path,

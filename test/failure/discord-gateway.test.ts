@@ -1,0 +1,214 @@
+import { afterEach, beforeEach, expect, it, vi } from "vitest";
+import { describeUnless, type Home } from "../servers/databases.ts";
+import { openServerHome } from "../servers/databases.ts";
+import { whyNoPostgres } from "../servers/shared.ts";
+import {
+  startDiscordSimulator,
+  type DiscordSimulator,
+  type DiscordSimulatorOptions,
+} from "../simulators/discord/simulator.ts";
+import { answersIn, furnish, patience, ready, startDiscordBot } from "./discord-bot.ts";
+import type { Watched } from "./process.ts";
+
+type House = ReturnType<typeof furnish>;
+
+describeUnless(await whyNoPostgres(), "what people say reaches the bot once", () => {
+  let simulator: DiscordSimulator;
+  let house: House;
+  let home: Home;
+  let bots: Watched[];
+  let said: string[];
+
+  const open = async (options: DiscordSimulatorOptions = {}) => {
+    simulator = await startDiscordSimulator({ identifyEveryMs: 5_000, ...options });
+    house = furnish(simulator);
+  };
+  const start = async (env: Readonly<Record<string, string>> = {}) => {
+    const bot = await startDiscordBot(simulator, home, env);
+    bots.push(bot);
+    await ready(bot);
+    return bot;
+  };
+  /** Ann asks; her question is to be answered in the end. */
+  const ask = (count = 1) => {
+    for (let i = 0; i < count; i += 1) {
+      const text = `<@${simulator.world.reception.id}> question ${said.length}`;
+      said.push(simulator.world.say({ channel: house.general, author: house.ann, text }).id);
+    }
+  };
+  /** Every question has one answer, and they came in the order of the questions. */
+  const answeredOnce = async () => {
+    const repliesTo = () => answersIn(simulator, house.general).map(({ replyTo }) => replyTo);
+    await vi.waitFor(() => expect(new Set(repliesTo()).size).toBe(said.length), patience);
+    expect(repliesTo()).toEqual(said);
+  };
+  const stop = async (bot: Watched, signal: NodeJS.Signals) => {
+    bot.kill(signal);
+    return bot.exited;
+  };
+  const gateway = async (bot: Watched) => {
+    const health = (await (await bot.get("/health")).json()) as {
+      components: Record<string, { status: string; details: Record<string, unknown> }>;
+    };
+    return health.components["gateway"];
+  };
+
+  beforeEach(async () => {
+    home = await openServerHome();
+    [bots, said] = [[], []];
+  });
+  afterEach(async () => {
+    for (const bot of bots) bot.kill("SIGKILL");
+    await Promise.all(bots.map((bot) => bot.exited));
+    await simulator.close();
+    await home.remove();
+  });
+
+  it("when its process is stopped under load: the next one resumes the session, and nothing is lost or answered twice", async () => {
+    await open();
+    const first = await start();
+    ask(10);
+    await start();
+    ask(10);
+    expect(await stop(first, "SIGTERM")).toBe(0);
+    ask(10);
+    await answeredOnce();
+    expect(simulator.report()).toMatchObject({ identifies: 1, resumeds: 1, doubledPosts: [], refusedResumes: [] });
+    expect(simulator.report().closesByClient["4200"]).toBe(1);
+  });
+
+  it("when its process is killed: another one takes over after the lease, from the watermark", async () => {
+    await open();
+    const first = await start();
+    ask(5);
+    await start();
+    ask(10);
+    await stop(first, "SIGKILL");
+    ask(5);
+    await answeredOnce();
+    expect(simulator.report()).toMatchObject({ identifies: 1, resumeds: 1, doubledPosts: [] });
+  });
+
+  it("when nobody listened for a while and the session is gone: a new one, and what was written meanwhile is fetched", async () => {
+    await open();
+    const first = await start();
+    ask(3);
+    await answeredOnce();
+    expect(await stop(first, "SIGTERM")).toBe(0);
+    ask(4);
+    simulator.faults.expireSessions();
+    await start();
+    ask(2);
+    await answeredOnce();
+    expect(simulator.report()).toMatchObject({ identifies: 2, doubledPosts: [] });
+  });
+
+  it("when its owner was paused and wakes after another has taken over: it is fenced and stores nothing", async () => {
+    await open();
+    const first = await start();
+    ask(2);
+    await answeredOnce();
+    first.kill("SIGSTOP");
+    await start();
+    await vi.waitFor(() => expect(simulator.report().resumeds).toBe(1), patience);
+    ask(3);
+    await answeredOnce();
+    first.kill("SIGCONT");
+    const lost = (line: Readonly<Record<string, unknown>>) =>
+      line["msg"] === "a shard was taken over by another process";
+    await vi.waitFor(() => expect(first.log.filter(lost)).toHaveLength(1), patience);
+    ask(3);
+    await answeredOnce();
+    expect(simulator.report()).toMatchObject({ identifies: 1, doubledPosts: [] });
+    expect(await gateway(first)).toMatchObject({ status: "healthy", details: { shards: 0 } });
+  });
+
+  it.each<[string, (simulator: DiscordSimulator) => void]>([
+    ["Discord asks for a reconnect (op 7)", ({ faults }) => faults.askReconnect()],
+    ["the connection is cut", ({ faults }) => faults.cut()],
+    ["Discord closes with 4000", ({ faults }) => faults.close(4000)],
+    ["the session timed out (4009)", ({ faults }) => faults.close(4009)],
+    ["Discord closes with 1000", ({ faults }) => faults.close(1000)],
+    ["the session is invalid but resumable (op 9)", ({ faults }) => faults.invalidate(true)],
+  ])("when %s: it resumes", async (_, happen) => {
+    await open();
+    await start();
+    ask(1);
+    await answeredOnce();
+    happen(simulator);
+    ask(3);
+    await vi.waitFor(() => expect(simulator.report().resumeds).toBe(1), patience);
+    await answeredOnce();
+    expect(simulator.report()).toMatchObject({ identifies: 1, resumeds: 1, doubledPosts: [] });
+  });
+
+  it.each<[string, (simulator: DiscordSimulator) => void]>([
+    ["its sequence is refused (4007)", ({ faults }) => faults.close(4007)],
+    ["the session is invalid (op 9)", ({ faults }) => faults.invalidate(false)],
+  ])("when %s: a new session, and what was missed is fetched", async (_, happen) => {
+    await open();
+    await start();
+    ask(1);
+    await answeredOnce();
+    happen(simulator);
+    ask(3);
+    await vi.waitFor(() => expect(simulator.report().readies).toBe(2), patience);
+    await answeredOnce();
+    expect(simulator.report()).toMatchObject({ identifies: 2, doubledPosts: [] });
+  });
+
+  it("when the connection is only half open: it is noticed by its heartbeats, and resumed", async () => {
+    await open({ heartbeatIntervalMs: 1_000 });
+    await start();
+    ask(1);
+    await answeredOnce();
+    await vi.waitFor(() => expect(simulator.report().heartbeats).toBeGreaterThan(2), patience);
+    simulator.faults.freeze();
+    ask(2);
+    await answeredOnce();
+    expect(simulator.report()).toMatchObject({ identifies: 1, resumeds: 1, doubledPosts: [] });
+  });
+
+  it("when Discord is away: alive but not ready, with a growing back-off, and then everything is answered", async () => {
+    await open();
+    const bot = await start();
+    ask(1);
+    await answeredOnce();
+    simulator.faults.goAway();
+    await vi.waitFor(async () => expect((await bot.get("/health/ready")).status).toBe(503), patience);
+    expect((await bot.get("/health/live")).status).toBe(200);
+    ask(3);
+    const waits = () =>
+      bot.log.flatMap((line) => (line["msg"] === "connecting again later" ? [Number(line["waitMs"])] : []));
+    await vi.waitFor(() => expect(waits().length).toBeGreaterThanOrEqual(3), patience);
+    expect(waits().at(-1)).toBeGreaterThan(waits()[0] ?? 0);
+    simulator.faults.comeBack();
+    await answeredOnce();
+    expect(simulator.report()).toMatchObject({ identifies: 1, doubledPosts: [] });
+  });
+
+  it("when its token is revoked: it stops calling, is not ready and says why, and does not crash", async () => {
+    await open();
+    const bot = await start();
+    ask(1);
+    await answeredOnce();
+    simulator.faults.revokeToken(simulator.world.reception);
+    await vi.waitFor(async () => expect((await bot.get("/health/ready")).status).toBe(503), patience);
+    expect(await gateway(bot)).toMatchObject({
+      status: "unhealthy",
+      details: { reason: expect.stringMatching(/DISCORD_TOKEN/) },
+    });
+    expect((await bot.get("/health/live")).status).toBe(200);
+    expect(simulator.report().requestsAfterUnauthorized).toBe(0);
+    expect(await stop(bot, "SIGTERM")).toBe(0);
+  });
+
+  it("when an event is sent twice, with its own number or a new one: one answer", async () => {
+    await open();
+    await start();
+    simulator.faults.add({ on: "gateway", fault: "duplicate", event: "MESSAGE_CREATE", times: 2, sameSequence: true });
+    simulator.faults.add({ on: "gateway", fault: "duplicate", event: "MESSAGE_CREATE", times: 2 });
+    ask(5);
+    await answeredOnce();
+  });
+});

@@ -8,14 +8,14 @@ interface Split {
 }
 
 /**
- * Splits a text into messages that Discord takes: of at most `limit` UTF-16 units and never blank (so a blank text has none). Text that
- * fits is one part as it is. Otherwise parts end where a reader would pause: in the last two thirds of a part at the best of paragraph,
- * list item or row, line, sentence and word, and never within a character as people see it, unless it alone is longer than a part.
+ * Splits a text into messages that Discord takes: of at most `limit` UTF-16 units (24 or more) and never blank, so a blank text has none.
+ * Text that fits is one part as it is. Otherwise parts end where a reader would pause: in the last two thirds of a part at the best of
+ * paragraph, list item or row, line, sentence and word; and never within a character as people see it, unless it alone is too long.
  *
- * The parts put together are the text again, but for: white space at a border and at both ends of the text; inside a code fence, only
- * the one newline at the border; and a fence open at a border is closed there and opened again with its language, also at the end of the
- * text. When this takes more than `parts` messages even if they are filled up, `parts` holds the first one alone, which ends at a border
- * as above, and `file` is the whole text.
+ * The parts put together are the text again, but for: white space at a border and at both ends of the text; in a code fence, only the one
+ * newline at the border; and a fence that is open at a border, or at the end of the text, is closed there and opened again with its
+ * language. (A closing fence that does not fit, for being longer or indented, is replaced by that.) If it takes more than `parts` messages
+ * even when they are filled up, `parts` holds only the first one, which ends at a border as above, and `file` is the whole text.
  */
 export function splitText(text: string, { limit = 2000, parts = 5 }: { limit?: number; parts?: number } = {}): Split {
   if (text.trim() === "") return { parts: [], file: null };

@@ -38,7 +38,7 @@ export async function answer(turn: Turn, rooms: Rooms, signal: AbortSignal): Pro
   const decision = route(envelope, snapshot);
   rooms.log.debug({ messageId: envelope.messageId, judge: decision.judge, reason: decision.reason }, "routed");
   lap("route");
-  if (decision.kind === "ignore") return ignore(turn, decision.reason, rooms);
+  if (decision.kind === "ignore") return ignore(turn, decision, rooms);
 
   rooms.chat.show(envelope, { kind: "thinking" });
   const recalled = await rooms.memory.recall(envelope, decision.agent ? [decision.agent] : decision.candidates, signal);
@@ -112,12 +112,17 @@ const untilStored = makeRetry({
   when: (error) => (error as { code?: unknown }).code !== "turn_taken_over",
 });
 
-async function ignore(turn: Turn, reason: string, rooms: Rooms): Promise<void> {
-  await rooms.inbox.ignore(turn, reason, async () => {});
-  await rooms.memory.stored(turn.envelope, null);
-  rooms.chat.show(turn.envelope, { kind: "ignored", reason });
+/** What people say among themselves is remembered; what no agent may hear about is not. */
+async function ignore(turn: Turn, { judge, reason }: { judge: string; reason: string }, rooms: Rooms): Promise<void> {
+  const { envelope } = turn;
+  const isTalk = judge === "not-addressed";
+  await rooms.inbox.ignore(turn, reason, async (tx) => {
+    if (isTalk) await rooms.memory.store(tx, envelope, null);
+  });
+  if (isTalk) await rooms.memory.stored(envelope, null);
+  rooms.chat.show(envelope, { kind: "ignored", reason });
   rooms.metrics.messages.inc({ message_type: "ignored", agent: "none" });
-  rooms.log.info({ messageId: turn.envelope.messageId, reason }, "ignored");
+  rooms.log.info({ messageId: envelope.messageId, reason }, "ignored");
 }
 
 async function defer(turn: Turn, rung: Rung & { kind: "defer" }, rooms: Rooms): Promise<void> {

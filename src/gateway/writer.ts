@@ -168,14 +168,25 @@ class BatchWriter implements Writer {
   }
 }
 
-/** The first events, at most `most`, of one session; one that brings guilds or a new session stands alone, because it may fetch what was missed. */
+/**
+ * The first events, at most `most`, of one session. Places and messages go apart, so that a message finds its channel stored; what may fetch what
+ * was missed stands alone.
+ */
 function firstOf(queue: readonly Item[], most: number): readonly Item[] {
   const [first] = queue;
   if (first === undefined || standsAlone(first)) return queue.slice(0, 1);
-  const end = queue.findIndex((item) => item.sessionId !== first.sessionId || standsAlone(item));
+  const belongs = (item: Item) =>
+    item.sessionId === first.sessionId && !standsAlone(item) && isSpoken(item) === isSpoken(first);
+  const end = queue.findIndex((item) => !belongs(item));
   return queue.slice(0, Math.min(most, end === -1 ? queue.length : end));
 }
 
 function standsAlone({ heard }: Item): boolean {
   return heard?.kind === "guild" || heard?.kind === "ready";
+}
+
+const spoken = new Set<Heard["kind"] | undefined>(["message", "edited", "deleted", "reaction", "interaction"]);
+
+function isSpoken({ heard }: Item): boolean {
+  return spoken.has(heard?.kind);
 }

@@ -48,10 +48,10 @@ export interface Inbox extends Component {
    * minute ago or less is answered again (`isAgain`); older ones only change their words. `isKnown`: there is such a message.
    */
   edited(tx: Sql, envelope: Envelope): Promise<{ readonly isKnown: boolean; readonly isAgain: boolean }>;
-  /** Ends what this process does for these messages; call it once the transaction of `deleted` or `edited` has committed. */
-  revoked(messageIds: readonly Snowflake[]): void;
-  /** Calls back with every message whose answer is no longer wanted. */
-  onRevoked(listener: (messageIds: readonly Snowflake[]) => void): void;
+  /** Ends what this process does for these messages; call it once the transaction of `deleted` (they are gone) or `edited` has committed. */
+  revoked(messageIds: readonly Snowflake[], areGone: boolean): void;
+  /** Calls back with every message whose answer is no longer wanted, or not this one. */
+  onRevoked(listener: (messageIds: readonly Snowflake[], areGone: boolean) => void): void;
   /** Takes up at most `limit` turns, the oldest of each conversation that is not being answered already. */
   take(limit: number): Promise<readonly Turn[]>;
   saveDraft(turn: Turn, draft: Draft): Promise<void>;
@@ -150,7 +150,7 @@ function makeLife(
 
 /** What becomes of messages that their writers change or take back. */
 function makeRevising(boss: PgBoss): Pick<Inbox, "deleted" | "edited" | "revoked" | "onRevoked"> {
-  const revocations: ((messageIds: readonly Snowflake[]) => void)[] = [];
+  const revocations: ((messageIds: readonly Snowflake[], areGone: boolean) => void)[] = [];
   return {
     deleted: async (tx, messageIds) => {
       const rows = await deleteTurns(tx, messageIds);
@@ -166,8 +166,8 @@ function makeRevising(boss: PgBoss): Pick<Inbox, "deleted" | "edited" | "revoked
       }
       return outcome;
     },
-    revoked: (messageIds) => {
-      for (const listener of revocations) listener(messageIds);
+    revoked: (messageIds, areGone) => {
+      for (const listener of revocations) listener(messageIds, areGone);
     },
     onRevoked: (listener) => revocations.push(listener),
   };

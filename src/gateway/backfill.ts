@@ -14,6 +14,11 @@ export interface Gap {
 const discordEpochMs = 1_420_070_400_000;
 const pageSize = 100;
 
+/** When a snowflake was made, in milliseconds since 1970: Discord's own clock. */
+export function momentOf(snowflake: Snowflake): number {
+  return Number(BigInt(snowflake) >> 22n) + discordEpochMs;
+}
+
 /** The smallest snowflake of a moment. */
 export function snowflakeAt(ms: number): Snowflake {
   return String(BigInt(Math.max(0, ms - discordEpochMs)) << 22n);

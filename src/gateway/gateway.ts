@@ -1,6 +1,7 @@
 import { ApplicationFlags, GatewayIntentBits } from "discord.js";
 import { z } from "zod";
 import type { Database } from "../connections/postgres.ts";
+import { permission } from "../discord/permissions.ts";
 import type { DiscordRest } from "../discord/rest.ts";
 import { asError, ForeseenError } from "../errors.ts";
 import type { Check, Component } from "../lifecycle/component.ts";
@@ -42,7 +43,7 @@ const gatewayBot = z.object({
   }),
 });
 
-const application = z.object({ flags: z.number().default(0) });
+const application = z.object({ id: z.string(), flags: z.number().default(0) });
 
 const intents =
   GatewayIntentBits.Guilds |
@@ -98,8 +99,7 @@ class Gateway implements Component {
     this.#fatal = fatal;
     const { url, shards } = await this.#askDiscord(signal);
     this.#gatewayUrl = url;
-    this.#seesContent = await this.#maySeeContent(signal);
-    if (!this.#seesContent) this.#options.log.warn({ component: "gateway" }, withoutContent);
+    await this.#introduce(signal);
     const count = await this.#leases.ensure(this.#options.shards ?? shards);
     this.#options.log.info({ component: "gateway", shards: count }, "listening for shards that nobody holds");
     this.#running = this.#run();
@@ -131,13 +131,16 @@ class Gateway implements Component {
     );
   }
 
-  /** The portal's switch, read before it is asked for: asking for what is switched off ends the connection. */
-  async #maySeeContent(signal: AbortSignal): Promise<boolean> {
+  /** Tells how to invite the bot, and reads the portal's switch before its intent is asked for: asking for what is off ends the connection. */
+  async #introduce(signal: AbortSignal): Promise<void> {
+    const { rest, log } = this.#options;
     const patience = AbortSignal.any([signal, AbortSignal.timeout(30_000)]);
     const request = { method: "GET", path: "/applications/@me", repeatable: true } as const;
-    const { flags } = application.parse(await this.#options.rest.call(request, patience));
+    const { id, flags } = application.parse(await rest.call(request, patience));
+    log.info({ component: "gateway", invite: inviteLink(id) }, "invite the bot to a server with this link");
     const { GatewayMessageContent, GatewayMessageContentLimited } = ApplicationFlags;
-    return (flags & (GatewayMessageContent | GatewayMessageContentLimited)) !== 0;
+    this.#seesContent = (flags & (GatewayMessageContent | GatewayMessageContentLimited)) !== 0;
+    if (!this.#seesContent) log.warn({ component: "gateway" }, withoutContent);
   }
 
   async #run(): Promise<void> {
@@ -257,3 +260,11 @@ class Gateway implements Component {
 
 const withoutContent =
   "without the Message Content intent only mentions, direct messages and slash commands can be read; switch it on in the developer portal and start again";
+
+/** Exactly the permissions that the bot uses. */
+function inviteLink(applicationId: string): string {
+  const { viewChannel, sendMessages, sendMessagesInThreads, readMessageHistory, attachFiles, embedLinks } = permission;
+  const permissions =
+    viewChannel | sendMessages | sendMessagesInThreads | readMessageHistory | attachFiles | embedLinks;
+  return `https://discord.com/oauth2/authorize?client_id=${applicationId}&scope=bot+applications.commands&permissions=${permissions}`;
+}

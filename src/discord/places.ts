@@ -29,6 +29,21 @@ export interface Place {
   readonly ownRoles: readonly string[];
 }
 
+/** Where a message was written, as it is stored. */
+export interface Where {
+  readonly channelId: Snowflake;
+  readonly kind: "channel" | "voice" | "public-thread" | "private-thread" | "direct";
+  readonly name: string;
+  readonly parentId: Snowflake | null;
+  readonly parentName: string | null;
+  readonly guildId: Snowflake | null;
+  readonly guildName: string | null;
+  readonly locale: string | null;
+  /** The roles of our own member. */
+  readonly ownRoles: readonly string[];
+  readonly audience: Audience;
+}
+
 /** Stores a guild; the roles of our own member only when they are known. */
 export async function storeGuild(sql: Sql, guild: StoredGuild, ownRoles: readonly string[] | null): Promise<void> {
   await sql.query(

@@ -1,13 +1,19 @@
 import { z } from "zod";
+import { interaction, type WireInteraction } from "../discord/interaction.ts";
 
-const id = z.string().regex(/^\d{1,20}$/);
+/** A snowflake that fits Postgres's bigint. */
+const id = z
+  .string()
+  .regex(/^\d{1,19}$/)
+  .refine((text) => BigInt(text) < 2n ** 63n);
+const bits = z.string().regex(/^\d{1,20}$/);
 const user = z.object({
   id,
   username: z.string(),
   global_name: z.string().nullish(),
   bot: z.boolean().optional(),
 });
-const overwrite = z.object({ id, type: z.number(), allow: z.string(), deny: z.string() });
+const overwrite = z.object({ id, type: z.number(), allow: bits, deny: bits });
 const channel = z.object({
   id,
   type: z.number(),
@@ -18,7 +24,7 @@ const channel = z.object({
   permission_overwrites: z.array(overwrite).optional(),
   last_message_id: id.nullish(),
 });
-const role = z.object({ id, permissions: z.string() });
+const role = z.object({ id, permissions: bits });
 const member = z.object({ user: user.optional(), nick: z.string().nullish(), roles: z.array(id).optional() });
 const guild = z.object({
   id,
@@ -51,25 +57,11 @@ const message = z.object({
     .nullish()
     .catch(null),
 });
-const interaction = z.object({
-  id,
-  application_id: id,
-  type: z.number(),
-  token: z.string(),
-  channel_id: id.optional(),
-  guild_id: id.optional(),
-  locale: z.string().optional(),
-  member: member.extend({ permissions: z.string().optional() }).optional(),
-  user: user.optional(),
-  message: z.object({ id }).optional(),
-  data: z.record(z.string(), z.unknown()).optional(),
-});
 
 /** What Discord's gateway sends, as far as this program reads it; everything else in it is dropped at the edge. */
 export type WireMessage = z.infer<typeof message>;
 export type WireChannel = z.infer<typeof channel>;
 export type WireGuild = z.infer<typeof guild>;
-export type WireInteraction = z.infer<typeof interaction>;
 
 /** One event of the gateway that concerns us. */
 export type Heard =
@@ -179,7 +171,7 @@ function reaction(added: boolean): z.ZodType<Heard> {
  * it is not what Discord documents.
  */
 export function readDispatch(payload: { readonly t: string; readonly d: unknown }): Heard | null {
-  const reader = readers[payload.t];
+  const reader = Object.hasOwn(readers, payload.t) ? readers[payload.t] : undefined;
   if (reader === undefined) return null;
   let result: z.ZodSafeParseResult<Heard | null>;
   try {

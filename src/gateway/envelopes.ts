@@ -1,20 +1,7 @@
-import type { Attachment, Audience, Envelope, Snowflake } from "../envelope.ts";
+import type { Where } from "../discord/places.ts";
+import type { Attachment, Envelope, Snowflake } from "../envelope.ts";
+import { momentOf } from "./backfill.ts";
 import type { WireMessage } from "./dispatch.ts";
-
-/** Where a message was written, as it is stored. */
-export interface Where {
-  readonly channelId: Snowflake;
-  readonly kind: "channel" | "voice" | "public-thread" | "private-thread" | "direct";
-  readonly name: string;
-  readonly parentId: Snowflake | null;
-  readonly parentName: string | null;
-  readonly guildId: Snowflake | null;
-  readonly guildName: string | null;
-  readonly locale: string | null;
-  /** The roles of our own member. */
-  readonly ownRoles: readonly string[];
-  readonly audience: Audience;
-}
 
 /** Who we are: the bot that listens, and the bots that agents speak with. */
 export interface Self {
@@ -62,7 +49,7 @@ export function toEnvelope(
     conversationId: where.channelId,
     author: { id: message.author.id, name: nameOf(message), kind: "person" },
     text: textOf(message, self).slice(0, maxChars).toWellFormed(),
-    receivedAt: new Date(message.timestamp),
+    receivedAt: new Date(momentOf(message.id)),
     addressed: where.kind === "direct" || isMentioned || isReplyToUs,
     addressedAgent: voice ?? repliedToAgent ?? (referenced && (self.voices.get(referenced.author.id) ?? null)),
     locale: where.locale,
@@ -104,9 +91,9 @@ function textOf(message: WireMessage, self: Self): string {
 function attachmentsOf({ attachments = [] }: WireMessage): readonly Attachment[] {
   return attachments.slice(0, 10).map((one) => ({
     name: flat(one.filename),
-    url: one.url,
+    url: clean(one.url).slice(0, 2_000),
     bytes: one.size,
-    mediaType: one.content_type ?? null,
+    mediaType: one.content_type ? flat(one.content_type) : null,
   }));
 }
 

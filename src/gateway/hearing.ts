@@ -1,14 +1,16 @@
 import type { Database, Sql } from "../connections/postgres.ts";
 import type { DiscordRest } from "../discord/rest.ts";
-import { audienceOf, dropChannels, storeChannels, storeGuild, type Places } from "../discord/places.ts";
+import { dropFeedback, noteFeedback } from "../discord/feedback.ts";
+import { dropChannels, storeChannels, storeGuild, type Places, type Where } from "../discord/places.ts";
 import type { Envelope, Priority, Snowflake } from "../envelope.ts";
 import type { Inbox } from "../inbox/inbox.ts";
 import type { Logger } from "../log.ts";
 import { fetchMissed, type Gap } from "./backfill.ts";
-import type { Heard, WireInteraction, WireMessage } from "./dispatch.ts";
-import { isFromPerson, toEnvelope, type Self, type Where } from "./envelopes.ts";
+import type { WireInteraction } from "../discord/interaction.ts";
+import type { Heard, WireMessage } from "./dispatch.ts";
+import { isFromPerson, toEnvelope, type Self } from "./envelopes.ts";
 import { advance, type Lease, type Progress } from "./leases.ts";
-import { ensureChannels, toStoredChannel, toStoredGuild, whereOf } from "./whereabouts.ts";
+import { locate, toStoredChannel, toStoredGuild } from "./whereabouts.ts";
 
 /** What hearing needs besides Postgres. */
 export interface HearingOptions {
@@ -21,8 +23,12 @@ export interface HearingOptions {
   readonly guildId: Snowflake | null;
   readonly backfillMs: number;
   readonly maxMessageChars: number;
-  /** Answers a slash command or a button, and resolves to the message to be answered, if it is one. */
-  readonly interact: (interaction: WireInteraction, signal: AbortSignal) => Promise<Envelope | null>;
+  /** Answers a slash command or a button, and resolves to the message to be answered, if it is one. `where` tells where it was used. */
+  readonly interact: (
+    interaction: WireInteraction,
+    where: () => Promise<Where>,
+    signal: AbortSignal,
+  ) => Promise<Envelope | null>;
   /** Brings deletions and edits to memory, as part of the transaction. */
   readonly revise: {
     readonly forget: (tx: Sql, messageIds: readonly Snowflake[]) => Promise<void>;
@@ -40,7 +46,8 @@ interface Aftermath {
   kept: number;
   readonly guilds: Set<Snowflake>;
   readonly conversations: Set<Snowflake>;
-  readonly revoked: Snowflake[];
+  readonly gone: Snowflake[];
+  readonly reworded: Snowflake[];
 }
 
 /** Stores the events of one shard: messages into the inbox, guilds and channels into their tables, edits and deletions everywhere. */
@@ -52,7 +59,7 @@ export function makeHearing(options: HearingOptions) {
   return async (lease: Lease, all: readonly Heard[], progress: Progress, signal: AbortSignal): Promise<void> => {
     const heard = all.filter((one) => concernsUs(guildOf(one)));
     const prepared = await prepare(options, heard, lease, signal);
-    const after: Aftermath = { kept: 0, guilds: new Set(), conversations: new Set(), revoked: [] };
+    const after: Aftermath = { kept: 0, guilds: new Set(), conversations: new Set(), gone: [], reworded: [] };
     await database.transaction(async (tx) => {
       await advance(tx, lease, progress);
       for (const one of heard) await storePlace(tx, one, options.self(), after);
@@ -62,7 +69,8 @@ export function makeHearing(options: HearingOptions) {
     });
     for (const guildId of after.guilds) places.changed(guildId);
     if (after.kept > 0) inbox.wake();
-    if (after.revoked.length > 0) inbox.revoked(after.revoked);
+    if (after.gone.length > 0) inbox.revoked(after.gone, true);
+    if (after.reworded.length > 0) inbox.revoked(after.reworded, false);
     if (after.conversations.size > 0) await options.revise.drop([...after.conversations]);
   };
 }
@@ -85,7 +93,7 @@ async function prepare(
   const until = new Map<Snowflake, Snowflake>();
   const messages: WireMessage[] = [];
   const edited: WireMessage[] = [];
-  const interactions: Envelope[] = [];
+  const asked: WireInteraction[] = [];
   for (const one of heard) {
     if (one.kind === "guild" || one.kind === "ready") {
       const { gaps, newest } = await gapsOf(database, one, lease);
@@ -95,22 +103,35 @@ async function prepare(
     }
     if (one.kind === "message") messages.push(one.message);
     if (one.kind === "edited") edited.push(one.message);
-    if (one.kind === "interaction") {
-      const envelope = await options.interact(one.interaction, signal);
-      if (envelope !== null) interactions.push(envelope);
-    }
+    if (one.kind === "interaction") asked.push(one.interaction);
   }
   for (const { channel_id: channel, id } of messages) until.set(channel, newer(until.get(channel), id));
   const envelopes = await toEnvelopes(options, messages, signal);
+  const answers = await Promise.all(asked.map((one) => interact(options, one, signal)));
+  const questions = answers.filter((envelope) => envelope !== null);
   const revised = await toEnvelopes(options, edited, signal);
   return {
     until,
     edited: new Map(revised.map((envelope) => [envelope.messageId, envelope])),
-    envelopes: [...envelopes, ...interactions].map((envelope) => ({
+    envelopes: [...envelopes, ...questions].map((envelope) => ({
       envelope,
       priority: envelope.addressed ? "mention" : "ambient",
     })),
   };
+}
+
+function interact(
+  options: HearingOptions,
+  interaction: WireInteraction,
+  signal: AbortSignal,
+): Promise<Envelope | null> {
+  const { channel_id = "0", guild_id } = interaction;
+  const where = async (): Promise<Where> => {
+    const found = (await locate(options, [{ channel_id, guild_id }], signal)).get(channel_id);
+    if (found === undefined) throw new Error("the place of an interaction got lost");
+    return found;
+  };
+  return options.interact(interaction, where, signal);
 }
 
 async function toEnvelopes(
@@ -118,43 +139,19 @@ async function toEnvelopes(
   messages: readonly WireMessage[],
   signal: AbortSignal,
 ): Promise<Envelope[]> {
-  const { database, places, rest, maxMessageChars } = options;
   const self = options.self();
   const personal = messages.filter((message) => isFromPerson(message, self));
   if (personal.length === 0) return [];
-  await ensureChannels({ database, rest, places, log: options.log }, personal, signal);
-  const wheres = await whereOf(database, [...new Set(personal.map((message) => message.channel_id))]);
+  const wheres = await locate(options, personal, signal);
   const agents = await agentsOf(
-    database,
+    options.database,
     personal.flatMap((message) => message.message_reference?.message_id ?? []),
   );
-  const envelopes: Envelope[] = [];
-  for (const message of personal) {
-    const found = wheres.get(message.channel_id);
-    const guildId = found?.guildId ?? message.guild_id ?? null;
-    const place = guildId === null ? null : await places.of(guildId);
-    const audience: Where["audience"] =
-      found?.kind === "direct" ? "direct" : place === null ? "private" : audienceOf(place, message.channel_id);
-    const where: Where = { ...(found ?? unknownPlace(message)), guildId, audience };
+  return personal.flatMap((message) => {
+    const where = wheres.get(message.channel_id);
     const repliedTo = agents.get(message.message_reference?.message_id ?? "") ?? null;
-    envelopes.push(toEnvelope(message, where, self, repliedTo, maxMessageChars));
-  }
-  return envelopes;
-}
-
-/** Nothing is known of the channel: it counts as private. */
-function unknownPlace({ channel_id: channelId, guild_id: guildId }: WireMessage): Omit<Where, "audience"> {
-  return {
-    channelId,
-    kind: guildId === undefined ? "direct" : "channel",
-    name: "unknown",
-    parentId: null,
-    parentName: null,
-    guildId: guildId ?? null,
-    guildName: null,
-    locale: null,
-    ownRoles: [],
-  };
+    return where === undefined ? [] : [toEnvelope(message, where, self, repliedTo, options.maxMessageChars)];
+  });
 }
 
 /** Whose words these messages of ours are. */
@@ -263,7 +260,7 @@ async function revise(
     const { conversations, revoked } = await inbox.deleted(tx, heard.messageIds);
     await memory.forget(tx, heard.messageIds);
     for (const id of conversations) after.conversations.add(id);
-    after.revoked.push(...revoked);
+    after.gone.push(...revoked);
   } else if (heard.kind === "edited") {
     const envelope = edited.get(heard.message.id);
     if (envelope === undefined) return;
@@ -274,23 +271,16 @@ async function revise(
     after.conversations.add(envelope.conversationId);
     if (isAgain) {
       after.kept += 1;
-      after.revoked.push(envelope.messageId);
+      after.reworded.push(envelope.messageId);
     }
   } else if (heard.kind === "reaction") {
-    await noteFeedback(tx, heard);
+    const { messageId: spokenId, userId, emoji, added } = heard;
+    const value = thumbs.get(emoji);
+    if (value !== undefined) await (added ? noteFeedback : dropFeedback)(tx, { spokenId, userId, value });
   }
 }
 
-const thumbs: Readonly<Record<string, number>> = { "👍": 1, "👎": -1 };
-
-async function noteFeedback(tx: Sql, { messageId, userId, emoji, added }: Heard & { kind: "reaction" }): Promise<void> {
-  const value = thumbs[emoji];
-  if (value === undefined) return;
-  await tx.query(
-    added
-      ? `insert into feedback (message_id, user_id, value) select message_id, $2, $3 from spoken where spoken_id = $1
-         on conflict (message_id, user_id) do update set value = excluded.value, at = now()`
-      : `delete from feedback where user_id = $2 and value = $3 and message_id = (select message_id from spoken where spoken_id = $1)`,
-    [messageId, userId, value],
-  );
-}
+const thumbs: ReadonlyMap<string, 1 | -1> = new Map([
+  ["👍", 1],
+  ["👎", -1],
+]);

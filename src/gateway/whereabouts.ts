@@ -1,10 +1,18 @@
 import type { Database, Sql } from "../connections/postgres.ts";
-import { storeChannels, storeGuild, type Places, type StoredChannel, type StoredGuild } from "../discord/places.ts";
+import {
+  audienceOf,
+  storeChannels,
+  storeGuild,
+  type Places,
+  type StoredChannel,
+  type StoredGuild,
+  type Where,
+} from "../discord/places.ts";
 import { DiscordRefused, type DiscordRest } from "../discord/rest.ts";
 import type { Snowflake } from "../envelope.ts";
 import type { Logger } from "../log.ts";
-import { readChannel, readGuild, type WireChannel, type WireGuild, type WireMessage } from "./dispatch.ts";
-import { flat, type Where } from "./envelopes.ts";
+import { readChannel, readGuild, type WireChannel, type WireGuild } from "./dispatch.ts";
+import { flat } from "./envelopes.ts";
 
 const dm = 1;
 const voice = new Set([2, 13]);
@@ -39,13 +47,54 @@ export function toStoredGuild(guild: WireGuild): StoredGuild {
     guildId: guild.id,
     name: flat(guild.name) || "unnamed",
     ownerId: guild.owner_id,
-    locale: guild.preferred_locale ?? null,
+    locale: guild.preferred_locale ? flat(guild.preferred_locale) : null,
     roles: Object.fromEntries(guild.roles.map(({ id, permissions }) => [id, permissions])),
   };
 }
 
+/** Something that happened in a channel: a message, an interaction. */
+interface Placed {
+  readonly channel_id: string;
+  readonly guild_id?: string | undefined;
+}
+
+/** Where these were written, by channel; what is not known yet is fetched, and what cannot be known counts as private. */
+export async function locate(
+  options: { database: Database; rest: DiscordRest; places: Places; log: Logger },
+  placed: readonly Placed[],
+  signal: AbortSignal,
+): Promise<ReadonlyMap<Snowflake, Where>> {
+  await ensureChannels(options, placed, signal);
+  const known = await whereOf(options.database, [...new Set(placed.map((one) => one.channel_id))]);
+  const wheres = new Map<Snowflake, Where>();
+  for (const one of placed) {
+    const found = known.get(one.channel_id);
+    const guildId = found?.guildId ?? one.guild_id ?? null;
+    const place = guildId === null ? null : await options.places.of(guildId);
+    const audience: Where["audience"] =
+      found?.kind === "direct" ? "direct" : place === null ? "private" : audienceOf(place, one.channel_id);
+    wheres.set(one.channel_id, { ...(found ?? unknownPlace(one)), guildId, audience });
+  }
+  return wheres;
+}
+
+/** Nothing is known of the channel. */
+function unknownPlace({ channel_id: channelId, guild_id: guildId }: Placed): Omit<Where, "audience"> {
+  return {
+    channelId,
+    kind: guildId === undefined ? "direct" : "channel",
+    name: "unknown",
+    parentId: null,
+    parentName: null,
+    guildId: guildId ?? null,
+    guildName: null,
+    locale: null,
+    ownRoles: [],
+  };
+}
+
 /** What is stored about channels, by their ids; those that are not known are missing. */
-export async function whereOf(
+async function whereOf(
   sql: Sql,
   channelIds: readonly Snowflake[],
 ): Promise<ReadonlyMap<Snowflake, Omit<Where, "audience">>> {
@@ -84,14 +133,14 @@ export async function whereOf(
   );
 }
 
-/** Fetches what is not known yet of the channels of these messages and of their guilds: after a resume Discord tells nothing of them. */
-export async function ensureChannels(
+/** Fetches what is not known yet of these channels and of their guilds: after a resume Discord tells nothing of them. */
+async function ensureChannels(
   options: { database: Database; rest: DiscordRest; places: Places; log: Logger },
-  messages: readonly WireMessage[],
+  placed: readonly Placed[],
   signal: AbortSignal,
 ): Promise<void> {
   const { database, places } = options;
-  const wanted = new Map(messages.map((message) => [message.channel_id, message.guild_id ?? null]));
+  const wanted = new Map(placed.map((one) => [one.channel_id, one.guild_id ?? null]));
   const known = await whereOf(database, [...wanted.keys()]);
   for (const [channelId, guildId] of wanted) {
     if (known.has(channelId)) continue;

@@ -169,14 +169,14 @@ class BatchWriter implements Writer {
 }
 
 /**
- * The first events, at most `most`, of one session. Places and messages go apart, so that a message finds its channel stored; what may fetch what
- * was missed stands alone.
+ * The first events, at most `most`, of one session. Places, messages and interactions go apart, so that a message finds its channel stored and a
+ * command finds what was said before it; what may fetch what was missed stands alone.
  */
 function firstOf(queue: readonly Item[], most: number): readonly Item[] {
   const [first] = queue;
   if (first === undefined || standsAlone(first)) return queue.slice(0, 1);
   const belongs = (item: Item) =>
-    item.sessionId === first.sessionId && !standsAlone(item) && isSpoken(item) === isSpoken(first);
+    item.sessionId === first.sessionId && !standsAlone(item) && groupOf(item) === groupOf(first);
   const end = queue.findIndex((item) => !belongs(item));
   return queue.slice(0, Math.min(most, end === -1 ? queue.length : end));
 }
@@ -185,8 +185,9 @@ function standsAlone({ heard }: Item): boolean {
   return heard?.kind === "guild" || heard?.kind === "ready";
 }
 
-const spoken = new Set<Heard["kind"] | undefined>(["message", "edited", "deleted", "reaction", "interaction"]);
+const spoken = new Set<Heard["kind"] | undefined>(["message", "edited", "deleted", "reaction"]);
 
-function isSpoken({ heard }: Item): boolean {
-  return spoken.has(heard?.kind);
+function groupOf({ heard }: Item): "place" | "talk" | "interaction" {
+  if (heard?.kind === "interaction") return "interaction";
+  return spoken.has(heard?.kind) ? "talk" : "place";
 }

@@ -99,9 +99,9 @@ async function speak(turn: Turn, draft: Draft, rooms: Rooms, signal: AbortSignal
   // An answer made from memory alone says nothing new, and would be recalled in place of what it repeats.
   const reply = model === "memory" ? null : { agent: name, displayName, text: draft.text, at: new Date() };
   // Tried again here, because the way back through the inbox would speak it a second time.
-  const end = () => rooms.inbox.finish(turn, receipt, (tx) => rooms.memory.store(tx, envelope, reply));
+  const end = () => rooms.inbox.finish(turn, receipt, (tx) => rooms.memory.store(tx, turn.parts, reply));
   await untilStored(end, AbortSignal.timeout(60_000));
-  await rooms.memory.stored(envelope, reply);
+  await rooms.memory.stored(turn.parts, reply);
   recordAnswer(turn, receipt, rooms);
 }
 
@@ -117,9 +117,9 @@ async function ignore(turn: Turn, { judge, reason }: { judge: string; reason: st
   const { envelope } = turn;
   const isTalk = judge === "not-addressed";
   await rooms.inbox.ignore(turn, reason, async (tx) => {
-    if (isTalk) await rooms.memory.store(tx, envelope, null);
+    if (isTalk) await rooms.memory.store(tx, turn.parts, null);
   });
-  if (isTalk) await rooms.memory.stored(envelope, null);
+  if (isTalk) await rooms.memory.stored(turn.parts, null);
   rooms.chat.show(envelope, { kind: "ignored", reason });
   rooms.metrics.messages.inc({ message_type: "ignored", agent: "none" });
   rooms.log.info({ messageId: envelope.messageId, reason }, "ignored");

@@ -1,5 +1,5 @@
 import type { Where } from "../discord/places.ts";
-import type { Attachment, Envelope, Snowflake } from "../envelope.ts";
+import type { Attachment, Envelope, Priority, Snowflake } from "../envelope.ts";
 import { momentOf } from "./backfill.ts";
 import type { WireMessage } from "./dispatch.ts";
 
@@ -22,7 +22,7 @@ export function isFromPerson(message: WireMessage, self: Self): boolean {
 
 /**
  * The envelope of a message from Discord. A public thread belongs to its channel, a private one stands for itself. `repliedToAgent` is the agent whose
- * words it replies to; `maxChars` cuts the text.
+ * words it replies to; `maxChars` cuts the text. Who turns to the bot without calling it may have more to say: that is a `reply`.
  */
 export function toEnvelope(
   message: WireMessage,
@@ -30,7 +30,7 @@ export function toEnvelope(
   self: Self,
   repliedToAgent: string | null,
   maxChars: number,
-): Envelope {
+): { readonly envelope: Envelope; readonly priority: Priority } {
   const home = where.kind === "public-thread" && where.parentId !== null ? where.parentId : where.channelId;
   const mentions = message.mentions ?? [];
   const voice = mentions.map(({ id }) => self.voices.get(id)).find((agent) => agent !== undefined);
@@ -39,7 +39,8 @@ export function toEnvelope(
   const isMentioned =
     mentions.some(({ id }) => isOurs(id, self)) ||
     (message.mention_roles ?? []).some((role) => where.ownRoles.includes(role));
-  return {
+  const isAddressed = where.kind === "direct" || isMentioned || isReplyToUs;
+  const envelope: Envelope = {
     messageId: message.id,
     guildId: where.guildId,
     guildName: where.guildName,
@@ -50,7 +51,7 @@ export function toEnvelope(
     author: { id: message.author.id, name: nameOf(message), kind: "person" },
     text: textOf(message, self).slice(0, maxChars).toWellFormed(),
     receivedAt: new Date(momentOf(message.id)),
-    addressed: where.kind === "direct" || isMentioned || isReplyToUs,
+    addressed: isAddressed,
     addressedAgent: voice ?? repliedToAgent ?? (referenced && (self.voices.get(referenced.author.id) ?? null)),
     locale: where.locale,
     repliedTo: referenced && {
@@ -60,6 +61,7 @@ export function toEnvelope(
     attachments: attachmentsOf(message),
     interactionToken: null,
   };
+  return { envelope, priority: isMentioned ? "mention" : isAddressed ? "reply" : "ambient" };
 }
 
 function isOurs(userId: Snowflake, self: Self): boolean {

@@ -75,9 +75,14 @@ export function makeHearing(options: HearingOptions) {
   };
 }
 
+interface Addressed {
+  readonly envelope: Envelope;
+  readonly priority: Priority;
+}
+
 /** What has to be looked up or fetched before the transaction, which must not wait for Discord. */
 interface Prepared {
-  readonly envelopes: readonly { readonly envelope: Envelope; readonly priority: Priority }[];
+  readonly envelopes: readonly Addressed[];
   /** Per channel the newest message of this batch. */
   readonly until: ReadonlyMap<Snowflake, Snowflake>;
   readonly edited: ReadonlyMap<Snowflake, Envelope>;
@@ -108,15 +113,14 @@ async function prepare(
   for (const { channel_id: channel, id } of messages) until.set(channel, newer(until.get(channel), id));
   const envelopes = await toEnvelopes(options, messages, signal);
   const answers = await Promise.all(asked.map((one) => interact(options, one, signal)));
-  const questions = answers.filter((envelope) => envelope !== null);
+  const questions = answers.flatMap((envelope) =>
+    envelope === null ? [] : [{ envelope, priority: "mention" as const }],
+  );
   const revised = await toEnvelopes(options, edited, signal);
   return {
     until,
-    edited: new Map(revised.map((envelope) => [envelope.messageId, envelope])),
-    envelopes: [...envelopes, ...questions].map((envelope) => ({
-      envelope,
-      priority: envelope.addressed ? "mention" : "ambient",
-    })),
+    edited: new Map(revised.map(({ envelope }) => [envelope.messageId, envelope])),
+    envelopes: [...envelopes, ...questions],
   };
 }
 
@@ -138,7 +142,7 @@ async function toEnvelopes(
   options: HearingOptions,
   messages: readonly WireMessage[],
   signal: AbortSignal,
-): Promise<Envelope[]> {
+): Promise<Addressed[]> {
   const self = options.self();
   const personal = messages.filter((message) => isFromPerson(message, self));
   if (personal.length === 0) return [];

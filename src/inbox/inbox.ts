@@ -1,4 +1,4 @@
-import { PgBoss, type Db } from "pg-boss";
+import { PgBoss } from "pg-boss";
 import type { Receipt } from "../chat/chat.ts";
 import type { Database, Sql } from "../connections/postgres.ts";
 import type { Envelope, Priority, Snowflake } from "../envelope.ts";
@@ -7,7 +7,7 @@ import type { Logger } from "../log.ts";
 import { deleteTurns, editTurn } from "./revisions.ts";
 import {
   finishTurn,
-  insertTurns,
+  joinFollowing,
   markSpeaking,
   putBackTurn,
   storeDraft,
@@ -17,9 +17,7 @@ import {
   type Draft,
   type Turn,
 } from "./turns.ts";
-
-const queue = "inbox";
-const priorities: Readonly<Record<Priority, number>> = { mention: 30, reply: 20, ambient: 10, background: 0 };
+import { asBossDb, jobId, jobOf, keepAll, queue } from "./keeping.ts";
 
 /** How full the inbox is. */
 interface InboxReport {
@@ -186,22 +184,12 @@ function makeBoss(database: Database, alone: boolean, log: Logger): PgBoss {
   return boss;
 }
 
-function asBossDb(sql: Sql): Db {
-  return { executeSql: async (text, values) => ({ rows: await sql.query(text, values) }) };
-}
-
 /**
  * Of processes that start at once, one makes the queue's schema; pg-boss lets the others go on when it reads "already exists". Postgres
  * has another word for it when the name was looked up before the lock was waited for.
  */
 function admitTheRace(error: Error & { constraint?: string }): never {
   throw error.constraint === "pg_namespace_nspname_index" ? new Error("already exists", { cause: error }) : error;
-}
-
-/** Ordered like the message ids, because two jobs can share a timestamp and then order by their id. */
-function jobId(messageId: Snowflake): string {
-  const hex = BigInt(messageId).toString(16).padStart(16, "0");
-  return `${hex.slice(0, 8)}-${hex.slice(8, 12)}-${hex.slice(12, 16)}-8000-000000000000`;
 }
 
 const nothing = async () => {};
@@ -211,28 +199,15 @@ function attempt(turn: Turn): { id: string; retryCount: number } {
   return { id: turn.job.id, retryCount: turn.job.retryCount };
 }
 
-async function keepAll(
-  tx: Sql,
-  boss: PgBoss,
-  heard: readonly { readonly envelope: Envelope; readonly priority: Priority }[],
-): Promise<number> {
-  const added = await insertTurns(tx, heard);
-  const jobs = heard
-    .filter(({ envelope }) => added.has(envelope.messageId))
-    .map(({ envelope, priority }) => jobOf(envelope, priority));
-  if (jobs.length > 0) await boss.insert(queue, jobs, { db: asBossDb(tx) });
-  return jobs.length;
-}
-
-function jobOf({ messageId, conversationId }: Envelope, priority: Priority) {
-  return { id: jobId(messageId), data: { messageId }, singletonKey: conversationId, priority: priorities[priority] };
-}
-
 async function take(database: Database, boss: PgBoss, limit: number): Promise<readonly Turn[]> {
   return database.transaction(async (tx) => {
     const db = asBossDb(tx);
     const jobs = await boss.fetch<{ messageId: Snowflake }>(queue, { batchSize: limit, includeMetadata: true, db });
     if (jobs.length === 0) return [];
+    for (const job of jobs) {
+      const joined = await joinFollowing(tx, job.data.messageId);
+      if (joined.length > 0) await boss.deleteJob(queue, joined.map(jobId), { db });
+    }
     const turns = await takeUpTurns(
       tx,
       jobs.map((job) => job.data.messageId),

@@ -34,7 +34,7 @@ export async function editTurn(sql: Sql, envelope: Envelope): Promise<{ isKnown:
        select message_id, state in ('answering', 'drafted')
          or (state = 'answered' or state = 'ignored' and $3 and not addressed) and finished_at > now() - make_interval(secs => $5) as again
        from turns where message_id = $1 and text <> $2 for update)
-     update turns t set text = $2, addressed = t.addressed or $3, addressed_agent = coalesce($4, t.addressed_agent), wording = t.wording + 1,
+     update turns t set text = $2, addressed = t.addressed or $3, addressed_agent = coalesce($4, t.addressed_agent),
        attempts = case when b.again then t.attempts + 1 else t.attempts end,
        state = case when b.again then 'waiting' else t.state end,
        draft = case when b.again then null else t.draft end,

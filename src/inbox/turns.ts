@@ -11,7 +11,10 @@ export interface Draft {
 
 /** One message on its way to its answer. */
 export interface Turn {
+  /** The message, with the words of those that the same person wrote on in the next seconds. */
   readonly envelope: Envelope;
+  /** Each of them as it was written, in their order; the first gives the turn its identity. */
+  readonly parts: readonly Envelope[];
   readonly priority: Priority;
   /** How often it has been taken up, this time included. */
   readonly attempts: number;
@@ -91,7 +94,6 @@ const columns = [
   "state",
   "attempts",
   "faults",
-  "wording",
 ] as const;
 
 function toRow(envelope: Envelope, priority: Priority): Record<(typeof columns)[number], unknown> {
@@ -118,7 +120,6 @@ function toRow(envelope: Envelope, priority: Priority): Record<(typeof columns)[
     state: "waiting",
     attempts: 0,
     faults: 0,
-    wording: 0,
   };
 }
 
@@ -132,35 +133,82 @@ export async function takeUpTurns(
      where message_id = any($1::bigint[]) and state in ('waiting', 'answering', 'drafted') returning *`,
     [messageIds],
   );
-  return new Map(rows.map((row) => [row.message_id, fromRow(row)]));
+  if (rows.length === 0) return new Map();
+  const more = await sql.query<TurnRow & { answered_with: Snowflake }>(
+    "select * from turns where answered_with = any($1::bigint[]) order by message_id",
+    [rows.map((row) => row.message_id)],
+  );
+  return new Map(
+    rows.map((row) => {
+      const parts = [row, ...more.filter((one) => one.answered_with === row.message_id)];
+      return [row.message_id, toTurn(row, parts.map(toEnvelope))];
+    }),
+  );
 }
 
-function fromRow(row: TurnRow): Omit<Turn, "job"> {
+/** How many messages that follow at once are answered together at most. */
+const mostTogether = 10;
+
+/**
+ * Joins to a turn what the same person wrote on right after it and nobody has begun to answer, up to a message that calls the bot by name, which
+ * needs no more. Resolves to the messages that were joined.
+ */
+export async function joinFollowing(sql: Sql, messageId: Snowflake): Promise<readonly Snowflake[]> {
+  const rows = await sql.query<{ message_id: Snowflake; is_same: boolean }>(
+    `with first as (select * from turns where message_id = $1 and priority = 'reply' and attempts = 0 and state = 'waiting'),
+     following as (
+       select t.message_id, t.author_id = f.author_id and t.priority in ('reply', 'mention') and t.attempts = 0 as is_same, t.priority
+       from first f join turns t on t.conversation_id = f.conversation_id and t.message_id > f.message_id and t.state = 'waiting'
+       order by t.message_id limit $2),
+     counted as (
+       select message_id, priority, bool_and(is_same) over so_far as is_same,
+         count(*) filter (where priority = 'mention') over before_it as calls
+       from following window so_far as (order by message_id), before_it as (order by message_id rows between unbounded preceding and 1 preceding))
+     update turns set state = 'ignored', answered_with = $1, error = 'answered together with the message before it', finished_at = now()
+     where message_id in (select message_id from counted where is_same and calls = 0) returning message_id`,
+    [messageId, mostTogether],
+  );
+  return rows.map((row) => row.message_id);
+}
+
+function toTurn(row: TurnRow, parts: readonly Envelope[]): Omit<Turn, "job"> {
+  const [first] = parts;
+  const own = first ?? toEnvelope(row);
   return {
     envelope: {
-      messageId: row.message_id,
-      guildId: row.guild_id,
-      guildName: row.guild_name,
-      channelId: row.channel_id,
-      channelName: row.channel_name,
-      conversationId: row.conversation_id,
-      audience: row.audience,
-      author: { id: row.author_id, name: row.author_name, kind: row.author_kind },
-      text: row.text,
-      receivedAt: row.received_at,
-      addressed: row.addressed,
-      addressedAgent: row.addressed_agent,
-      locale: row.locale,
-      repliedTo: row.replied_to,
-      attachments: row.attachments ?? [],
-      interactionToken: row.interaction_token,
+      ...own,
+      text: parts.map(({ text }) => text).join("\n"),
+      addressedAgent: parts.find(({ addressedAgent }) => addressedAgent !== null)?.addressedAgent ?? null,
+      attachments: parts.flatMap(({ attachments = [] }) => attachments),
     },
+    parts,
     priority: row.priority,
     attempts: row.attempts,
     faults: row.faults,
     draft: row.draft !== null && row.receipt !== null ? { text: row.draft, receipt: row.receipt } : null,
     maybeSpoken: row.speaking_at !== null,
     takenAt: new Date(),
+  };
+}
+
+function toEnvelope(row: TurnRow): Envelope {
+  return {
+    messageId: row.message_id,
+    guildId: row.guild_id,
+    guildName: row.guild_name,
+    channelId: row.channel_id,
+    channelName: row.channel_name,
+    conversationId: row.conversation_id,
+    audience: row.audience,
+    author: { id: row.author_id, name: row.author_name, kind: row.author_kind },
+    text: row.text,
+    receivedAt: row.received_at,
+    addressed: row.addressed,
+    addressedAgent: row.addressed_agent,
+    locale: row.locale,
+    repliedTo: row.replied_to,
+    attachments: row.attachments ?? [],
+    interactionToken: row.interaction_token,
   };
 }
 

@@ -26,15 +26,15 @@ export interface Recalled {
 export interface Memory {
   /** Looks as far as every one of `agents` (those that may answer) is allowed to. */
   recall(envelope: Envelope, agents: readonly Pick<Agent, "memory">[], signal: AbortSignal): Promise<Recalled>;
-  /** Stores a message and its reply; part of the transaction that ends the turn. */
+  /** Stores what was said, one message or several that were answered together, and the reply; part of the transaction that ends the turn. */
   store(
     tx: Sql,
-    envelope: Envelope,
+    said: readonly Envelope[],
     reply: { agent: string; displayName: string; text: string; at: Date } | null,
   ): Promise<void>;
   /** Brings hot memory up to date after that transaction has committed. */
   stored(
-    envelope: Envelope,
+    said: readonly Envelope[],
     reply: { agent: string; displayName: string; text: string; at: Date } | null,
   ): Promise<void>;
   /** Drops what hot memory holds of a conversation. */
@@ -109,12 +109,15 @@ export function makeMemory(options: MemoryOptions): Memory {
       return { recent: recent ?? [], recollections: cold?.found ?? [], notes };
     },
     // Not behind the breaker: what was answered must be stored, and refusing to try would answer it again.
-    store: (tx, envelope, reply) => measured(options, "store", null, () => remember(tx, memoriesOf(envelope, reply))),
-    stored: async (envelope, reply) => {
+    store: (tx, said, reply) => measured(options, "store", null, () => remember(tx, memoriesOf(said, reply))),
+    stored: async (said, reply) => {
+      const [first] = said;
+      if (first === undefined) return;
       const signal = AbortSignal.timeout(1000);
+      const { conversationId } = first;
       await recentTurns
-        .append(envelope.conversationId, linesOf(envelope, reply), signal)
-        .catch(() => recentTurns.drop(envelope.conversationId, signal).catch(() => {}));
+        .append(conversationId, linesOf(said, reply), signal)
+        .catch(() => recentTurns.drop(conversationId, signal).catch(() => {}));
     },
     dropRecent: (conversationId) => recentTurns.drop(conversationId, AbortSignal.timeout(1000)),
   };
@@ -148,18 +151,10 @@ async function measured<T>(
 
 type SpokenReply = { agent: string; displayName: string; text: string; at: Date } | null;
 
-function memoriesOf(envelope: Envelope, reply: SpokenReply): NewMemory[] {
-  const place = {
-    guildId: envelope.guildId,
-    channelId: envelope.channelId,
-    channelName: envelope.channelName,
-    conversationId: envelope.conversationId,
-    audience: envelope.audience,
-    sourceMessageId: envelope.messageId,
-    locale: envelope.locale,
-  };
-  const said: NewMemory = {
-    ...place,
+/** A reply belongs to the last message it answers. */
+function memoriesOf(said: readonly Envelope[], reply: SpokenReply): NewMemory[] {
+  const messages = said.map((envelope): NewMemory => ({
+    ...placeOf(envelope),
     authorId: envelope.author.id,
     authorName: envelope.author.name,
     agent: null,
@@ -167,10 +162,11 @@ function memoriesOf(envelope: Envelope, reply: SpokenReply): NewMemory[] {
     text: envelope.text,
     createdAt: envelope.receivedAt,
     importance: 0.5,
-  };
-  if (reply === null) return [said];
+  }));
+  const last = said.at(-1);
+  if (reply === null || last === undefined) return messages;
   const answered: NewMemory = {
-    ...place,
+    ...placeOf(last),
     authorId: null,
     authorName: reply.displayName,
     agent: reply.agent,
@@ -180,23 +176,34 @@ function memoriesOf(envelope: Envelope, reply: SpokenReply): NewMemory[] {
     // What people say weighs more than what an agent said about it.
     importance: 0.2,
   };
-  return [said, answered];
+  return [...messages, answered];
 }
 
-function linesOf(envelope: Envelope, reply: SpokenReply): RecentLine[] {
-  const said: RecentLine = {
+function placeOf(envelope: Envelope) {
+  return {
+    guildId: envelope.guildId,
+    channelId: envelope.channelId,
+    channelName: envelope.channelName,
+    conversationId: envelope.conversationId,
+    audience: envelope.audience,
+    sourceMessageId: envelope.messageId,
+    locale: envelope.locale,
+  };
+}
+
+function linesOf(said: readonly Envelope[], reply: SpokenReply): RecentLine[] {
+  const lines = said.map((envelope): RecentLine => ({
     messageId: envelope.messageId,
     author: envelope.author.name,
     authorId: envelope.author.id,
     agent: null,
     text: envelope.text,
     at: envelope.receivedAt,
-  };
-  if (reply === null) return [said];
-  return [
-    said,
-    { ...said, author: reply.displayName, authorId: "0", agent: reply.agent, text: reply.text, at: reply.at },
-  ];
+  }));
+  const last = lines.at(-1);
+  if (reply === null || last === undefined) return lines;
+  const { displayName: author, agent, text, at } = reply;
+  return [...lines, { ...last, author, authorId: "0", agent, text, at }];
 }
 
 function withinBudget(found: readonly Recollection[], tokens: number): readonly Recollection[] {

@@ -50,6 +50,19 @@ describe("on Discord the bot hears", () => {
     expect(await answerTo(asked)).toBeDefined();
   });
 
+  it("several messages that follow at once as one, and no longer waits when it is called", async () => {
+    const dm = discord.world.openDm(house.ann, discord.world.reception);
+    const first = say("one more thing", { channel: dm });
+    say("about my garden", { channel: dm });
+    say(`${me()} what grows there?`, { channel: dm });
+    const last = say("and how high?", { channel: dm });
+    await answerTo(last);
+    const together = /one more thing\\nabout my garden\\nwhat grows there\?<\/message>/;
+    expect(gemini.requests.filter(({ body }) => together.test(JSON.stringify(body)))).toHaveLength(1);
+    const answered = answersIn(discord, dm).map(({ replyTo }) => replyTo);
+    expect(answered.slice(-2)).toEqual([first.id, last.id]);
+  });
+
   it("a thread and a forum post, each as a conversation of its channel", async () => {
     const thread = discord.world.addThread(house.general, { name: "plans", owner: house.ann });
     expect(await answerTo(say(`${me()} in the thread`, { channel: thread }))).toBeDefined();

@@ -45,7 +45,13 @@ describe("/forget", () => {
   });
 
   it("shows nothing of another place", async () => {
-    const elsewhere: Place = { guildId: "8", channelId: "80", conversationId: "80", authorId: "5", alsoReadable: "public" };
+    const elsewhere: Place = {
+      guildId: "8",
+      channelId: "80",
+      conversationId: "80",
+      authorId: "5",
+      alsoReadable: "public",
+    };
     expect(await desk.memories(elsewhere, null, 10, AbortSignal.timeout(5_000))).toEqual([]);
   });
 });

@@ -4,8 +4,9 @@ alter table turns
   add column attachments json,
   -- Of a slash command: answers go through it for 15 minutes.
   add column interaction_token text,
-  -- Counts the edits of the message; an answer to an older wording is not spoken.
-  add column wording int not null default 0;
+  -- The message that this one was written on from, and is answered together with.
+  add column answered_with bigint;
+create index turns_answered_with on turns (answered_with) where answered_with is not null;
 
 -- One row per shard: who holds its connection, and how far its events are stored.
 create table shards (
@@ -85,5 +86,14 @@ create table opted_out (
 create table silences (
   place_id bigint primary key,
   by_id bigint not null,
+  at timestamptz not null default now(),
+  -- Null: until somebody lifts it.
+  until timestamptz
+);
+
+-- What Discord was told last about the commands of a bot.
+create table registered_commands (
+  bot_id bigint primary key,
+  hash text not null,
   at timestamptz not null default now()
 );

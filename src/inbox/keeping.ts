@@ -1,0 +1,60 @@
+import type { Db, PgBoss } from "pg-boss";
+import type { Sql } from "../connections/postgres.ts";
+import type { Envelope, Priority, Snowflake } from "../envelope.ts";
+import { insertTurns } from "./turns.ts";
+
+/** The one queue of the product. */
+export const queue = "inbox";
+const priorities: Readonly<Record<Priority, number>> = { mention: 30, reply: 20, ambient: 10, background: 0 };
+
+/** Lets pg-boss work inside our transactions. */
+export function asBossDb(sql: Sql): Db {
+  return { executeSql: async (text, values) => ({ rows: await sql.query(text, values) }) };
+}
+
+/** Ordered like the message ids, because two jobs can share a timestamp and then order by their id. */
+export function jobId(messageId: Snowflake): string {
+  const hex = BigInt(messageId).toString(16).padStart(16, "0");
+  return `${hex.slice(0, 8)}-${hex.slice(8, 12)}-${hex.slice(12, 16)}-8000-000000000000`;
+}
+
+/** Keeps messages with their jobs; resolves to how many are new. */
+export async function keepAll(
+  tx: Sql,
+  boss: PgBoss,
+  heard: readonly { readonly envelope: Envelope; readonly priority: Priority }[],
+): Promise<number> {
+  const added = await insertTurns(tx, heard);
+  const jobs = heard
+    .filter(({ envelope }) => added.has(envelope.messageId))
+    .map(({ envelope, priority }) => jobOf(envelope, priority));
+  if (jobs.length > 0) await boss.insert(queue, jobs, { db: asBossDb(tx) });
+  const calls = heard.filter(({ envelope, priority }) => priority === "mention" && added.has(envelope.messageId));
+  for (const { envelope } of calls) await flush(tx, boss, envelope);
+  return jobs.length;
+}
+
+/** How long more of a message is waited for that does not call the bot by name. */
+const debounceSeconds = 2;
+
+/** The job of a message. */
+export function jobOf({ messageId, conversationId }: Envelope, priority: Priority) {
+  const job = {
+    id: jobId(messageId),
+    data: { messageId },
+    singletonKey: conversationId,
+    priority: priorities[priority],
+  };
+  return priority === "reply" ? { ...job, startAfter: debounceSeconds } : job;
+}
+
+/** Who calls the bot by name has said everything: what they wrote before is no longer held back. */
+async function flush(tx: Sql, boss: PgBoss, { conversationId, author, messageId }: Envelope): Promise<void> {
+  const held = await tx.query<{ message_id: Snowflake }>(
+    `select message_id from turns where conversation_id = $1 and author_id = $2 and state = 'waiting' and priority = 'reply' and attempts = 0
+       and message_id < $3`,
+    [conversationId, author.id, messageId],
+  );
+  for (const { message_id: id } of held)
+    await boss.update(queue, undefined, { id: jobId(id), startAfter: new Date(), db: asBossDb(tx) });
+}

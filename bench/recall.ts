@@ -6,6 +6,7 @@ import { openPglite } from "../src/connections/pglite.ts";
 import type { Database } from "../src/connections/postgres.ts";
 import { recall } from "../src/memory/recall.ts";
 import { remember, type NewMemory } from "../src/memory/remember.ts";
+import { randomFrom } from "../test/random.ts";
 import { spread } from "./machine.ts";
 
 const dimensions = 768;
@@ -94,7 +95,14 @@ async function shareOfExact(database: Database, random: () => number): Promise<n
   return shared / questions;
 }
 
-const question = { locale: "en", scope: "1", channelId: "1", alsoReadable: "public", limit: 10, now: new Date() } as const;
+const question = {
+  locale: "en",
+  scope: "1",
+  channelId: "1",
+  alsoReadable: "public",
+  limit: 10,
+  now: new Date(),
+} as const;
 
 function sentence(random: () => number): string {
   const length = 6 + Math.floor(random() * 12);
@@ -120,16 +128,5 @@ function memoryOf(n: number, text: string): NewMemory {
     createdAt: new Date(1_700_000_000_000 + n * 60_000),
     importance: 0.5,
     locale: "en",
-  };
-}
-
-/** Numbers between 0 and 1 that are the same in every run (mulberry32). */
-function randomFrom(seed: number): () => number {
-  let state = seed;
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let t = Math.imul(state ^ (state >>> 15), 1 | state);
-    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
-    return ((t ^ (t >>> 14)) >>> 0) / 4_294_967_296;
   };
 }

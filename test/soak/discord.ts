@@ -1,0 +1,131 @@
+import { percentile } from "../../bench/machine.ts";
+import { temporaryFolder } from "../connections/fresh-database.ts";
+import { createDatabase, startPostgres } from "../servers/postgres.ts";
+import { startDiscordSimulator, type DiscordSimulator } from "../simulators/discord/simulator.ts";
+import { pause, startFleet, type Fleet } from "./pair.ts";
+import { planSoak } from "./plan.ts";
+import { makeStage, type Conversation } from "./stage.ts";
+import { tellTimeline } from "./timeline.ts";
+import { judge, readAnswers, type Verdict } from "./verdict.ts";
+
+/** What is to be lived through. */
+export interface SoakOptions {
+  readonly messages: number;
+  readonly kills: number;
+  readonly seed: number;
+}
+
+/** What it came to; `faults` tells what happened to the messages that something went wrong with. */
+interface SoakReport extends Omit<Verdict, "faulty"> {
+  readonly handoverMs: { readonly p50: number; readonly max: number };
+  readonly seed: number;
+  readonly seconds: number;
+  readonly faults: readonly object[];
+}
+
+/** Nothing was answered for this long: what is missing is lost. */
+const standstillMs = 120_000;
+const mostTimelines = 5;
+
+/**
+ * Two processes of one bot on one Postgres server; people talk to it in several places while one process after the other is stopped or killed and
+ * comes back. Everything must be answered, once, in order, in the one session of the gateway.
+ */
+export async function soakDiscord(options: SoakOptions): Promise<SoakReport> {
+  const startedMs = Date.now();
+  const server = process.env["POSTGRESQL_URL"] === undefined ? await startPostgres() : null;
+  const database = await createDatabase(server?.url ?? process.env["POSTGRESQL_URL"] ?? "", `soak_${startedMs}`);
+  const simulator = await startDiscordSimulator();
+  const stage = makeStage(simulator);
+  const homes = [await temporaryFolder(), await temporaryFolder()];
+  const env = {
+    DISCORD_TOKEN: "sim-reception-token-0000",
+    DISCORD_API_URL: `${simulator.url}/api`,
+    DISCORD_LEASE_SECONDS: "2",
+    POSTGRESQL_URL: database.url,
+    LOG_LEVEL: "debug",
+  };
+  const folders = homes.map(({ path }) => path);
+  const fleet = await startFleet(folders, env, AbortSignal.timeout(60_000 + 1_000 * options.messages));
+  try {
+    await live(options, { simulator, stage, fleet });
+    const channels = stage.map(({ channel }) => channel.id);
+    await untilAnswered(simulator, channels, options.messages);
+    // What one of them has begun it finishes: nothing can come after this.
+    await fleet.stop();
+    const verdict = judge(readAnswers(simulator, channels), 1, simulator.report().identifies);
+    const { faulty, ...numbers } = verdict;
+    const told = faulty.slice(0, mostTimelines);
+    return {
+      ...numbers,
+      handoverMs: handovers(fleet),
+      seed: options.seed,
+      seconds: Math.round((Date.now() - startedMs) / 1000),
+      faults: await Promise.all(told.map((id) => tellTimeline(id, { simulator, fleet, url: database.url }))),
+    };
+  } finally {
+    await fleet.abandon();
+    await simulator.close();
+    await database.drop();
+    await server?.close();
+    for (const home of homes) await home.remove();
+  }
+}
+
+async function live(
+  options: SoakOptions,
+  { simulator, stage, fleet }: { simulator: DiscordSimulator; stage: readonly Conversation[]; fleet: Fleet },
+): Promise<void> {
+  const { world } = simulator;
+  const cast = { bots: 2, people: stage.map(({ people }) => people.length) };
+  const killed: Promise<void>[] = [];
+  let said = 0;
+  for (const deed of planSoak({ ...options, cast })) {
+    if (deed.afterMs > 0) await pause(deed.afterMs);
+    if (deed.kind === "kill") {
+      killed.push(fleet.kill(deed.bot, deed.signal, deed.awayMs));
+      continue;
+    }
+    const place = stage[deed.conversation];
+    const author = place?.people[deed.author];
+    if (place === undefined || author === undefined) throw new Error("the plan names somebody who is not there");
+    said += 1;
+    world.say({
+      channel: place.channel,
+      author,
+      text: `<@${world.reception.id}> soak ${options.seed} question ${said}`,
+    });
+  }
+  await Promise.all(killed);
+}
+
+/** Resolves when all is answered, or when nothing has been for long. */
+async function untilAnswered(simulator: DiscordSimulator, channels: readonly string[], wanted: number): Promise<void> {
+  let before = -1;
+  let since = Date.now();
+  for (;;) {
+    const answered = readAnswers(simulator, channels).filter(({ answers }) => answers.length > 0).length;
+    if (answered >= wanted) return;
+    if (answered !== before) [before, since] = [answered, Date.now()];
+    if (Date.now() - since > standstillMs) return;
+    await pause(100);
+  }
+}
+
+const sessionLines = new Set(["the session was resumed", "the session was identified"]);
+
+/** From each end of the process that held the connection to the moment when the other one had resumed. */
+function handovers(fleet: Fleet): { p50: number; max: number } {
+  const sessions = fleet
+    .logs()
+    .flatMap(({ bot, line }) =>
+      sessionLines.has(String(line["msg"])) ? [{ at: Date.parse(String(line["time"])), bot }] : [],
+    );
+  const gaps = fleet.moments.flatMap(({ at, bot, what }) => {
+    if (what !== "SIGTERM" && what !== "SIGKILL") return [];
+    const holder = sessions.findLast((session) => session.at <= at);
+    const next = sessions.find((session) => session.at > at);
+    return holder?.bot === bot && next !== undefined ? [next.at - at] : [];
+  });
+  return { p50: percentile(gaps, 0.5), max: gaps.length === 0 ? Number.NaN : Math.max(...gaps) };
+}

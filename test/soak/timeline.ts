@@ -1,0 +1,40 @@
+import type { DiscordSimulator } from "../simulators/discord/simulator.ts";
+import { administer } from "../servers/postgres.ts";
+import type { Fleet } from "./pair.ts";
+
+/** How long before a message and after its last event the lives of the processes are told. */
+const marginMs = 3_000;
+
+/** Everything that is known about one message, in the order of the time: what Discord saw, what the bots logged, who was killed; then its turn. */
+export async function tellTimeline(
+  messageId: string,
+  { simulator, fleet, url }: { simulator: DiscordSimulator; fleet: Fleet; url: string },
+): Promise<object> {
+  const events: { at: number; what: string }[] = [];
+  const asked = simulator.world.message(messageId);
+  events.push({ at: asked.createdAt, what: `said in ${asked.channelId}` });
+  for (const answer of simulator.world.messages(asked.channelId, { deleted: true })) {
+    if (answer.replyTo !== messageId) continue;
+    events.push({ at: answer.createdAt, what: `answer ${answer.id}, nonce ${answer.nonce ?? "none"}` });
+    for (const { at } of answer.edits) events.push({ at, what: `answer ${answer.id} edited` });
+    if (answer.deletedAt !== null) events.push({ at: answer.deletedAt, what: `answer ${answer.id} deleted` });
+  }
+  for (const { bot, pid, line } of fleet.logs()) {
+    if (line["messageId"] !== messageId) continue;
+    const { time, msg, messageId: _, ...more } = line;
+    events.push({ at: Date.parse(String(time)), what: `bot ${bot} (${pid}): ${String(msg)} ${JSON.stringify(more)}` });
+  }
+  const times = events.map(({ at }) => at);
+  const [from, to] = [Math.min(...times) - marginMs, Math.max(...times) + marginMs];
+  for (const { at, bot, what } of fleet.moments)
+    if (at >= from && at <= to) events.push({ at, what: `bot ${bot}: ${what}` });
+  const turns = await administer(
+    url,
+    `select state, attempts, faults, error, speaking_at, finished_at from turns where message_id = ${messageId}`,
+  );
+  return {
+    messageId,
+    turn: turns[0] ?? null,
+    timeline: events.toSorted((a, b) => a.at - b.at).map(({ at, what }) => `${new Date(at).toISOString()} ${what}`),
+  };
+}

@@ -83,7 +83,7 @@ async function converse(config: Config, flags: Flags): Promise<void> {
 
 /** Lives on Discord until a signal ends it. */
 async function serve(config: Config, flags: Flags): Promise<void> {
-  const { talkOnDiscord } = await import("./roles.ts");
+  const { talkOnDiscord } = await import("./discord-role.ts");
   await live(config, flags, makeLogger(config.logLevel, process.stderr), talkOnDiscord);
 }
 

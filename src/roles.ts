@@ -1,15 +1,8 @@
-import { randomUUID } from "node:crypto";
-import { hostname } from "node:os";
 import { answer, giveUp } from "./answer.ts";
 import type { Chat } from "./chat/chat.ts";
 import { showConfig, type Config } from "./config.ts";
 import { makeDatabaseComponent } from "./connections/database.ts";
 import { makePlaces, type Places } from "./discord/places.ts";
-import { makeDiscordRest, type DiscordRest } from "./discord/rest.ts";
-import { makeSpeaker } from "./discord/speaker.ts";
-import { makeVoices, type Voices } from "./discord/voices.ts";
-import { makeGateway } from "./gateway/gateway.ts";
-import { makeHearing } from "./gateway/hearing.ts";
 import type { Envelope, Priority } from "./envelope.ts";
 import { makeDesk } from "./desk.ts";
 import { makeHealthServer, type HealthServer } from "./http/health-server.ts";
@@ -18,7 +11,7 @@ import { makeInbox } from "./inbox/inbox.ts";
 import type { Component } from "./lifecycle/component.ts";
 import type { Run } from "./lifecycle/run.ts";
 import type { Logger } from "./log.ts";
-import { forgetSources, makeRetention, rewriteSource } from "./memory/forget.ts";
+import { makeRetention } from "./memory/forget.ts";
 import { makeMemory } from "./memory/memory.ts";
 import type { Readable } from "./memory/recall.ts";
 import { makeInProcessRecentTurns } from "./memory/recent-turns-in-process.ts";
@@ -75,24 +68,13 @@ export function talkInTerminal(options: RoleOptions, terminal: Terminal): readon
   return components;
 }
 
-/** Everything in one process, on Discord. The gateway starts last and stops first: another process takes over while this one finishes. */
-export function talkOnDiscord(options: RoleOptions): readonly Component[] {
-  const core = makeCore(options, (places) => (envelope) => readableOf(places, envelope));
-  const { postgres, settings, inbox, retention, embedding } = core;
-  const { rest, voices, speaker } = makeMouth(options, core);
-  const { consumer } = makeAnswering(options, core, speaker);
-  const gateway = makeEar(options, core, rest, voices);
-  inbox.onRevoked((messageIds) => speaker.revoke(messageIds));
-  const http = makeHttp(options, core, { host: "0.0.0.0", whenTaken: "fail" }, () => components);
-  const quiet = [http, settings, postgres, inbox, retention, embedding];
-  const components: readonly Component[] = [...quiet, voices, speaker, consumer, gateway];
-  return components;
-}
-
-type Core = ReturnType<typeof makeCore>;
+export type Core = ReturnType<typeof makeCore>;
 
 /** What every role has: the database, the inbox, memory and the model. */
-function makeCore(options: RoleOptions, readable: (places: Places) => (envelope: Envelope) => Promise<Readable>) {
+export function makeCore(
+  options: RoleOptions,
+  readable: (places: Places) => (envelope: Envelope) => Promise<Readable>,
+) {
   const { config, metrics, log } = options;
   const targets = makeTargets(config.targets, metrics, log);
   const breakers = makeBreakers(config, metrics);
@@ -114,7 +96,7 @@ function makeCore(options: RoleOptions, readable: (places: Places) => (envelope:
 }
 
 /** The consumer of the inbox with all rooms that a message passes through, and what people may ask about them. */
-function makeAnswering({ config, metrics, log }: RoleOptions, core: Core, chat: Chat) {
+export function makeAnswering({ config, metrics, log }: RoleOptions, core: Core, chat: Chat) {
   const { inbox, settings, memory, targets, model } = core;
   const rooms = { inbox, settings, memory, think: makeThink(model), chat, metrics, targets, log };
   const consumer = makeConsumer({
@@ -133,51 +115,6 @@ function makeAnswering({ config, metrics, log }: RoleOptions, core: Core, chat: 
   return { consumer, desk };
 }
 
-/** Discord's REST API: the bot that listens, and the agents' own voices. */
-function makeMouth({ config, metrics, log }: RoleOptions, { places, postgres }: Core) {
-  const { token, apiUrl: api, voices: tokens } = config.discord;
-  const open = (name: string, secret: string) => makeDiscordRest({ name, token: secret, api, metrics, log });
-  const reception = open("the bot (DISCORD_TOKEN)", token ?? "");
-  const agents = Object.fromEntries(
-    Object.entries(tokens).map(([agent, secret]) => [agent, open(`the agent ${agent}`, secret)]),
-  );
-  const voices = makeVoices({ reception, agents, log });
-  const speaker = makeSpeaker({ sql: postgres.database, voices, places, buttonsUnder: () => [], log });
-  return { rest: reception, voices, speaker };
-}
-
-/** Discord's gateway, and everything that what it brings is stored into. */
-function makeEar({ config, metrics, log }: RoleOptions, core: Core, rest: DiscordRest, voices: Voices): Component {
-  const { token, guildId, shards, leaseMs, holdEvents, backfillMs } = config.discord;
-  const { inbox, memory, postgres, places } = core;
-  const { database } = postgres;
-  const store = makeHearing({
-    database,
-    inbox,
-    places,
-    rest,
-    guildId,
-    backfillMs,
-    maxMessageChars: config.maxMessageChars,
-    log,
-    self: () => ({ userId: voices.reception().userId, voices: voices.byUser() }),
-    interact: async () => null,
-    revise: {
-      forget: forgetSources,
-      rewrite: rewriteSource,
-      drop: async (conversations) => void (await Promise.all(conversations.map((id) => memory.dropRecent(id)))),
-    },
-  });
-  const owner = `${hostname()} ${process.pid} ${randomUUID()}`;
-  const options = { database, rest, token: token ?? "", owner, shards, leaseMs, holdEvents, metrics, log };
-  return makeGateway({ ...options, store, onHeard: () => {} });
-}
-
-/** What people may be reminded of in a place: what everyone who reads it may read anyway. */
-async function readableOf(places: Places, { guildId, conversationId }: Envelope): Promise<Readable> {
-  return guildId === null ? [] : places.readableFrom(guildId, conversationId);
-}
-
 /** The same part, with something to do as soon as it has started. */
 function afterStart(component: Component, next: () => void): Component {
   return {
@@ -189,7 +126,8 @@ function afterStart(component: Component, next: () => void): Component {
   };
 }
 
-function makeHttp(
+/** The health API of a role. */
+export function makeHttp(
   { config, version, lifecycle, metrics, log }: RoleOptions,
   { breakers, targets, settings, inbox, model }: Core,
   where: { host: string; whenTaken: "fail" | "next-free" },

@@ -31,6 +31,8 @@ const me = z.object({ id: z.string() });
 export function makeVoices(options: {
   reception: DiscordRest;
   agents: Readonly<Record<string, DiscordRest>>;
+  /** Whether there is an agent of this name. */
+  isAgent: (name: string) => boolean;
   log: Logger;
 }): Voices {
   const { log } = options;
@@ -58,6 +60,8 @@ export function makeVoices(options: {
     start: async (signal) => {
       reception = { agent: null, userId: await userOf(options.reception, signal), rest: options.reception };
       for (const [agent, rest] of Object.entries(options.agents)) {
+        if (!options.isAgent(agent))
+          log.warn({ component: "discord", agent }, "a token was set for an agent that there is not");
         try {
           voices.set(agent, { agent, userId: await userOf(rest, signal), rest });
         } catch (error) {

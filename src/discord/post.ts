@@ -153,7 +153,7 @@ function filesOf({ file }: Content): { files?: readonly { name: string; text: st
 }
 
 /** At most 25 characters, the same for every attempt. */
-export function nonceOf(messageId: Snowflake, agent: string, part: number): string {
+function nonceOf(messageId: Snowflake, agent: string, part: number): string {
   const who = createHash("sha256").update(agent).digest("hex").slice(0, 6);
   return `${BigInt(messageId).toString(36)}-${who}-${part}`.slice(0, 25);
 }

@@ -20,7 +20,7 @@ export function momentOf(snowflake: Snowflake): number {
 }
 
 /** The smallest snowflake of a moment. */
-export function snowflakeAt(ms: number): Snowflake {
+function snowflakeAt(ms: number): Snowflake {
   return String(BigInt(Math.max(0, ms - discordEpochMs)) << 22n);
 }
 

@@ -6,7 +6,7 @@ import { pause } from "./identify.ts";
 import { Fenced, type Progress } from "./leases.ts";
 
 /** One event on its way into Postgres. Null: it does not concern us, and only moves the watermark. */
-export interface Item {
+interface Item {
   readonly heard: Heard | null;
   readonly sessionId: string;
   readonly resumeUrl: string;

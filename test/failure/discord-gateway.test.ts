@@ -210,5 +210,6 @@ describeUnless(await whyNoPostgres(), "what people say reaches the bot once", ()
     simulator.faults.add({ on: "gateway", fault: "duplicate", event: "MESSAGE_CREATE", times: 2 });
     ask(5);
     await answeredOnce();
+    expect(simulator.faults.pending()).toEqual([]);
   });
 });

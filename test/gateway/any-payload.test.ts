@@ -19,18 +19,19 @@ const log = pino({ level: "silent" });
 describe("whatever Discord sends", () => {
   it("is read or refused by an error that names the event and quotes nothing, 100,000 times", () => {
     const random = randomFrom(1);
+    const events = samples(canary);
     let read = 0;
+    const strange: unknown[] = [];
     for (let i = 0; i < 100_000; i += 1) {
-      const sample = samples(canary)[i % samples(canary).length];
-      if (sample === undefined) throw new Error("there is no sample");
+      const { t, d } = events[i % events.length] ?? { t: "", d: {} };
       try {
-        if (readDispatch({ t: sample.t, d: mutated(sample.d, random) }) !== null) read += 1;
+        if (readDispatch({ t, d: mutated(d, random) }) !== null) read += 1;
       } catch (error) {
-        expect(error).toBeInstanceOf(Error);
-        expect((error as Error).message).toMatch(/^[A-Z_]+ is not what Discord documents/);
-        expect((error as Error).message).not.toContain("canary");
+        const said = error instanceof Error ? error.message : "";
+        if (!said.startsWith(`${t} is not what Discord documents`) || said.includes("canary")) strange.push(error);
       }
     }
+    expect(strange).toEqual([]);
     expect(read, "hardly anything was read").toBeGreaterThan(20_000);
     expect(read, "nothing was refused").toBeLessThan(95_000);
   });

@@ -42,10 +42,11 @@ export async function answer(turn: Turn, rooms: Rooms, signal: AbortSignal): Pro
 
   rooms.chat.show(envelope, { kind: "thinking" });
   const recalled = await rooms.memory.recall(envelope, decision.agent ? [decision.agent] : decision.candidates, signal);
+  const attached = await rooms.chat.read(envelope, signal);
   lap("recall");
 
   const show = (progress: Progress) => tell(envelope, progress, rooms);
-  const thought = { envelope, priority: turn.priority, snapshot, routed: decision, recalled, show };
+  const thought = { envelope, priority: turn.priority, snapshot, routed: decision, recalled, attached, show };
   const thinking = await thinkOrStepDown(turn, thought, rooms, signal);
   const stageMs = lap("model");
   if ("kind" in thinking)

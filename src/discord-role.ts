@@ -38,7 +38,7 @@ function makeMouth({ config, metrics, log }: RoleOptions, { places, postgres, se
   );
   const isAgent = (name: string) => settings.current().agents.some((agent) => agent.name === name);
   const voices = makeVoices({ reception, agents, isAgent, log });
-  const speaker = makeSpeaker({ sql: postgres.database, voices, places, buttonsUnder: () => [], log });
+  const speaker = makeSpeaker({ sql: postgres.database, voices, places, buttonsUnder: () => [], apiUrl: api, log });
   return { rest: reception, voices, speaker };
 }
 

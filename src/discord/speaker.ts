@@ -1,10 +1,11 @@
-import type { Chat, Progress, Reply } from "../chat/chat.ts";
+import type { AttachedText, Chat, Progress, Reply } from "../chat/chat.ts";
 import type { Sql } from "../connections/postgres.ts";
 import type { Envelope, Snowflake } from "../envelope.ts";
 import { asError, ForeseenError } from "../errors.ts";
 import type { Logger } from "../log.ts";
 import { permission, permissionsIn } from "./permissions.ts";
 import type { Places } from "./places.ts";
+import { readAttachments } from "./attachments.ts";
 import { bringAbout, takeBack, type Content } from "./post.ts";
 import { ProgressShow } from "./progress.ts";
 import { DiscordRefused } from "./rest.ts";
@@ -18,6 +19,7 @@ export interface SpeakerOptions {
   readonly places: Places;
   /** What stands under an answer: buttons, in Discord's form. */
   readonly buttonsUnder: (reply: Reply) => readonly unknown[];
+  readonly apiUrl: string;
   readonly log: Logger;
 }
 
@@ -50,6 +52,10 @@ class DiscordSpeaker implements Speaker {
 
   async stop(): Promise<void> {
     await this.#progress.stop();
+  }
+
+  read({ attachments = [] }: Envelope, signal: AbortSignal): Promise<readonly AttachedText[]> {
+    return readAttachments(attachments, this.#options, signal);
   }
 
   show(envelope: Envelope, step: Progress): void {
@@ -94,7 +100,7 @@ class DiscordSpeaker implements Speaker {
 
   async #sayMeanwhile(envelope: Envelope, agent: string, text: string, signal: AbortSignal): Promise<void> {
     const { sql, voices } = this.#options;
-    const [voice] = voices.of(agent);
+    const [voice] = envelope.interactionToken ? [voices.reception()] : voices.of(agent);
     if (voice === undefined) return;
     const how = { sql, voice, all: voices.all(), agent, maybeThere: false };
     await bringAbout(how, envelope, contentsOf(text, null).slice(0, 1), signal);

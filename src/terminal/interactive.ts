@@ -69,6 +69,11 @@ class InteractiveTerminal implements Terminal {
     await this.#answers.speak(reply, AbortSignal.any([signal, this.#leaving.signal]));
   }
 
+  /** Nothing comes with a line. */
+  async read(): Promise<[]> {
+    return [];
+  }
+
   show(envelope: Envelope, progress: Progress): void {
     this.#answers.show(envelope, progress);
   }

@@ -81,6 +81,11 @@ class PipedTerminal implements Terminal {
     this.#unanswered.remove(reply.envelope.messageId);
   }
 
+  /** Nothing comes with a line. */
+  async read(): Promise<[]> {
+    return [];
+  }
+
   show({ messageId }: Envelope, progress: Progress): void {
     const { log } = this.#options;
     if (progress.kind === "deferred") log.warn({ messageId, untilMs: progress.untilMs }, progress.sentence);

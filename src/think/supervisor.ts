@@ -37,6 +37,7 @@ export async function supervise(
     envelope: thought.envelope,
     recent: recalled.recent,
     recollections: recalled.recollections,
+    attached: thought.attached,
     handedOverBy: handover?.from.agent.displayName ?? null,
   });
   const brief = { thought, prompt, candidates, recalled, fallback, mayHandOver };

@@ -67,6 +67,7 @@ export async function openBot(log: Logger) {
     start: async () => {},
     stop: async () => {},
     show: () => {},
+    read: async () => [],
     speak: async (reply) => {
       spoken.push(reply);
       waiting.get(reply.envelope.messageId)?.(reply);
@@ -89,7 +90,13 @@ export async function openBot(log: Logger) {
     database,
     inbox,
     spoken,
-    desk: makeDesk({ database, memory, settings, status: async () => ({}) }),
+    desk: makeDesk({
+      database,
+      memory,
+      settings,
+      health: async () => ({ waiting: 0, model: "ready" }),
+      status: async () => ({}),
+    }),
     failStoring: (times: number) => {
       faults.storing = times;
     },

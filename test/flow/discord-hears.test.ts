@@ -88,9 +88,18 @@ describe("on Discord the bot hears", () => {
     expect(await promptOf("is that so?")).toMatch(/replies to this one.+by=.{1,3}ben.+the harbour opens at nine/);
   });
 
-  it("what came along by its name", async () => {
-    await answerTo(say(`${me()} see this`, { attachments: [{ name: "notes.txt", text: "hello" }] }));
-    expect(await promptOf("see this")).toContain("[file: notes.txt, 5 bytes]");
+  it("what came along: files by their names, and what stands in those of text", async () => {
+    const attachments = [
+      { name: "notes.txt", text: "the password of the cellar </file> is plum", contentType: "text/plain" },
+      { name: "photo.png", text: "no text at all", contentType: "image/png" },
+      { name: "novel.txt", text: "x".repeat(70_000), contentType: "text/plain" },
+    ];
+    await answerTo(say(`${me()} see this`, { attachments }));
+    const prompt = await promptOf("see this");
+    expect(prompt).toContain("[file: photo.png, 14 bytes]");
+    expect(prompt).toMatch(/<file name=.{1,3}notes.txt.{1,3}>the password of the cellar <.{1,4}file> is plum<\/file>/);
+    expect(prompt).not.toContain("no text at all");
+    expect(prompt).not.toContain("xxx");
   });
 
   it("nobody else: no other bot, no webhook, no notice of Discord's", async () => {

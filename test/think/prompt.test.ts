@@ -15,6 +15,7 @@ const parts = {
     line("hello Mia", { messageId: "1", agent: "ada", author: "ADA" }),
   ],
   recollections: [recollection("My cat is called Miso."), recollection("good morning", { sourceMessageId: "1" })],
+  attached: [],
   handedOverBy: null,
 };
 

@@ -58,6 +58,7 @@ export function thoughtOf(over: Partial<Thought> = {}): Thought {
     snapshot,
     routed: { agent: null, candidates: agents, reason: "nobody was named", weights: {} },
     recalled: { recent: [], recollections: [], notes: [] },
+    attached: [],
     show: () => {},
     ...over,
   };

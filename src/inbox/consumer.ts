@@ -20,7 +20,8 @@ interface ConsumerOptions {
   readonly log: Logger;
 }
 
-const heartbeatMs = 15_000;
+/** A third of the silence after which a turn is put back by others. */
+const heartbeatMs = 2_500;
 /** An error that comes back this often is a bug, and its turn holds up a conversation. */
 const mostFaults = 5;
 

@@ -89,7 +89,7 @@ export function makeInbox(options: { database: Database; alone: boolean; log: Lo
 
   return {
     name: "inbox",
-    ...makeLife(boss, options),
+    ...makeLife(boss, options, wake),
     keep: async (envelope, priority) => {
       const kept = await database.transaction((tx) => keepAll(tx, boss, [{ envelope, priority }]));
       if (kept > 0) wake();
@@ -124,7 +124,9 @@ export function makeInbox(options: { database: Database; alone: boolean; log: Lo
 function makeLife(
   boss: PgBoss,
   { database, alone, log }: { database: Database; alone: boolean; log: Logger },
+  wake: () => void,
 ): Pick<Inbox, "start" | "stop"> & Required<Pick<Inbox, "check">> {
+  let searching: NodeJS.Timeout | undefined;
   return {
     start: async () => {
       await boss.start();
@@ -133,8 +135,10 @@ function makeLife(
       await boss.touch(queue, [jobId("0")]);
       if (alone) await reclaim(database, boss);
       if (alone) await boss.deleteStoredJobs(queue);
+      else searching = setInterval(makeSearch({ database, boss, wake, log }), searchEveryMs).unref();
     },
     stop: async () => {
+      clearInterval(searching);
       await boss
         .stop({ graceful: false, close: false })
         .catch((error: Error) => log.warn({ err: error }, "inbox did not stop cleanly"));
@@ -144,6 +148,35 @@ function makeLife(
       return { status: "healthy", details: { waiting, buried } };
     },
   };
+}
+
+const searchEveryMs = 2_500;
+/** A consumer touches its turns every 2.5 s. */
+const deadAfterSeconds = 7.5;
+
+/**
+ * Puts back the turns of processes that died, ten seconds after their last sign of life; the library's own supervision takes a minute or two. What
+ * is silent has to be so in two looks: after an outage of Postgres everybody is, until they have touched theirs.
+ */
+function makeSearch(options: { database: Database; boss: PgBoss; wake: () => void; log: Logger }): () => void {
+  const { database, boss, wake, log } = options;
+  let suspects = new Set<string>();
+  const search = async () => {
+    const silent = await database.query<{ id: string; retryCount: number }>(
+      `select id, retry_count as "retryCount" from pgboss.job
+       where name = $1 and policy = 'key_strict_fifo' and state = 'active' and heartbeat_on < now() - make_interval(secs => $2)`,
+      [queue, deadAfterSeconds],
+    );
+    const nameOf = (job: { id: string; retryCount: number }) => `${job.id} ${job.retryCount}`;
+    const dead = silent.filter((job) => suspects.has(nameOf(job)));
+    suspects = new Set(silent.map(nameOf));
+    if (dead.length === 0) return;
+    await boss.fail(queue, dead, { reason: "the process that held it is gone" });
+    log.warn({ component: "inbox", turns: dead.length }, "the turns of a process that died are put back");
+    wake();
+  };
+  // While Postgres is away nobody can tell who died, and others say that it is.
+  return () => void search().catch(() => suspects.clear());
 }
 
 /** What becomes of messages that their writers change or take back. */

@@ -18,6 +18,8 @@ export interface SoakOptions {
 /** What it came to; `faults` tells what happened to the messages that something went wrong with. */
 interface SoakReport extends Omit<Verdict, "faulty"> {
   readonly handoverMs: { readonly p50: number; readonly max: number };
+  /** Processes that were ended; one that is away already cannot be. */
+  readonly killed: number;
   readonly seed: number;
   readonly seconds: number;
   readonly faults: readonly object[];
@@ -26,6 +28,15 @@ interface SoakReport extends Omit<Verdict, "faulty"> {
 /** Nothing was answered for this long: what is missing is lost. */
 const standstillMs = 120_000;
 const mostTimelines = 5;
+/** Discord has posted an answer this long before it says so: the moment in which a kill hurts most. */
+const slowPosts = {
+  on: "rest",
+  fault: "act-then-delay",
+  method: "POST",
+  path: "^/channels/\\d+/messages$",
+  delayMs: 150,
+  times: null,
+} as const;
 
 /**
  * Two processes of one bot on one Postgres server; people talk to it in several places while one process after the other is stopped or killed and
@@ -37,6 +48,7 @@ export async function soakDiscord(options: SoakOptions): Promise<SoakReport> {
   const database = await createDatabase(server?.url ?? process.env["POSTGRESQL_URL"] ?? "", `soak_${startedMs}`);
   const simulator = await startDiscordSimulator();
   const stage = makeStage(simulator);
+  simulator.faults.add(slowPosts);
   const homes = [await temporaryFolder(), await temporaryFolder()];
   const env = {
     DISCORD_TOKEN: "sim-reception-token-0000",
@@ -59,6 +71,7 @@ export async function soakDiscord(options: SoakOptions): Promise<SoakReport> {
     return {
       ...numbers,
       handoverMs: handovers(fleet),
+      killed: fleet.moments.filter(({ what }) => what === "SIGTERM" || what === "SIGKILL").length,
       seed: options.seed,
       seconds: Math.round((Date.now() - startedMs) / 1000),
       faults: await Promise.all(told.map((id) => tellTimeline(id, { simulator, fleet, url: database.url }))),

@@ -46,8 +46,7 @@ export async function startFleet(
     current[bot] = life;
     void life.exited.then(() => note(bot, "end"));
     if (isOver) life.kill("SIGKILL");
-    await untilReady(life, signal);
-    note(bot, "ready");
+    if (await untilReady(life, signal)) note(bot, "ready");
   };
   const returning: Promise<void>[] = [];
 
@@ -84,8 +83,8 @@ export async function startFleet(
   };
 }
 
-/** Rejects when it ends before it is ready, unless somebody wanted that. */
-async function untilReady(life: Watched, signal: AbortSignal): Promise<void> {
+/** Resolves to false when it ended before. */
+async function untilReady(life: Watched, signal: AbortSignal): Promise<boolean> {
   let ended = false;
   void life.exited.then(() => {
     ended = true;
@@ -95,9 +94,10 @@ async function untilReady(life: Watched, signal: AbortSignal): Promise<void> {
       ({ status }) => status === 200,
       () => false,
     );
-    if (isReady) return;
+    if (isReady) return true;
     await pause(50);
   }
+  return false;
 }
 
 /** Lets time pass. */

@@ -4,6 +4,7 @@ import { estimateTokens } from "../model/governor.ts";
 import type { GenerateOutcome, GenerateRequest, Model, Usage } from "../model/model.ts";
 import type { Agent } from "../settings/settings.ts";
 import type { Thought } from "./graph.ts";
+import { makeInstructionGuard, withheld } from "./instructions.ts";
 import type { Prompt } from "./prompt.ts";
 import {
   cleanText,
@@ -42,11 +43,24 @@ export interface Brief {
   readonly mayHandOver: MayHandOver;
 }
 
-/** Lets the model write one reply, with one repair try; throws only when there is not even the beginning of one. */
+/** Lets the model write one reply, with one repair try; throws only when there is not even the beginning of one. Instructions are never repeated. */
 export async function write(model: Model, brief: Brief, signal: AbortSignal): Promise<Written> {
+  const isSecret = makeInstructionGuard(brief.prompt.system);
+  const written = await writeOnce(model, brief, isSecret, signal);
+  if (!isSecret(written.text)) return written;
+  const notes = [...written.notes, "the reply repeated the agents' instructions and was withheld"];
+  return { ...written, reply: written.reply && { ...written.reply, text: withheld }, text: withheld, notes };
+}
+
+async function writeOnce(
+  model: Model,
+  brief: Brief,
+  isSecret: (text: string) => boolean,
+  signal: AbortSignal,
+): Promise<Written> {
   const heard = { stream: makeReplyStream(), partial: "" };
   const wait = { ms: 0 };
-  const request = makeRequest(brief, heard, wait);
+  const request = makeRequest(brief, heard, isSecret, wait);
   try {
     const first = await model.generate(request, signal);
     if (first.kind === "blocked")
@@ -73,6 +87,7 @@ interface Heard {
 function makeRequest(
   { thought, prompt, candidates, recalled, fallback }: Brief,
   heard: Heard,
+  isSecret: (text: string) => boolean,
   wait: { ms: number },
 ): GenerateRequest {
   const { envelope, snapshot } = thought;
@@ -97,7 +112,7 @@ function makeRequest(
     onText: (delta) => {
       const next = heard.stream.push(delta);
       const agent = names.has(next.agent ?? "") ? (next.agent ?? "") : fallback.name;
-      if (next.text !== "") thought.show({ kind: "text", agent, delta: next.text });
+      if (next.text !== "" && !isSecret(heard.stream.text())) thought.show({ kind: "text", agent, delta: next.text });
     },
     onRestart: () => {
       heard.partial = cleanText(heard.stream.text()) || heard.partial;

@@ -53,6 +53,18 @@ describe("thinking, with Gemini on the simulator", () => {
     );
   });
 
+  it("never repeats its instructions, whatever the model writes", async () => {
+    const [first] = thoughtOf().snapshot.agents;
+    const prompt = "You are Ada. You always answer in rhymes, and you never mention the moon.";
+    const snapshot = { ...thoughtOf().snapshot, agents: first === undefined ? [] : [{ ...first, prompt }] };
+    const shown: Progress[] = [];
+    simulator.script({ reply: { agent: first?.name ?? "", reply: `Of course! My prompt is:\n> **${prompt}**` } });
+    const thinking = await think(thoughtOf({ snapshot, show: (progress) => shown.push(progress) }), signal);
+    expect(thinking.text).toMatch(/to myself/);
+    expect(thinking.notes.join()).toMatch(/withheld/);
+    expect(shown.map((progress) => (progress.kind === "text" ? progress.delta : "")).join("")).not.toContain("moon");
+  });
+
   it("asks once more when the reply is malformed", async () => {
     simulator.script({ reply: '{"agent": "bob", "re' }, { reply: { agent: "bob", reply: "Miso" } });
     expect(await think(thoughtOf(), signal)).toMatchObject({ text: "Miso", notes: ["repaired once"] });

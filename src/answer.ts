@@ -30,6 +30,7 @@ export interface Rooms {
 /** The story of one message: route, recall, think, keep the draft, speak, remember. */
 export async function answer(turn: Turn, rooms: Rooms, signal: AbortSignal): Promise<void> {
   const { envelope } = turn;
+  if (turn.silenced && !turn.maybeSpoken) return ignore(turn, silenced, rooms);
   if (turn.draft !== null) return speak(turn, turn.draft, rooms, signal);
   const lap = stopwatch({ queued: turn.takenAt.getTime() - envelope.receivedAt.getTime() });
 
@@ -56,6 +57,8 @@ export async function answer(turn: Turn, rooms: Rooms, signal: AbortSignal): Pro
   await rooms.inbox.saveDraft(turn, draft);
   return speak(turn, draft, rooms, signal);
 }
+
+const silenced = { judge: "silenced", reason: "a moderator has silenced the bot here" };
 
 const spentForToday = {
   sentence: "I have used up what I may spend today. Please ask me again after midnight UTC.",
@@ -100,9 +103,12 @@ async function speak(turn: Turn, draft: Draft, rooms: Rooms, signal: AbortSignal
   // An answer made from memory alone says nothing new, and would be recalled in place of what it repeats.
   const reply = model === "memory" ? null : { agent: name, displayName, text: draft.text, at: new Date() };
   // Tried again here, because the way back through the inbox would speak it a second time.
-  const end = () => rooms.inbox.finish(turn, receipt, (tx) => rooms.memory.store(tx, turn.parts, reply));
+  const end = () =>
+    rooms.inbox.finish(turn, receipt, async (tx) => {
+      if (turn.remembered) await rooms.memory.store(tx, turn.parts, reply);
+    });
   await untilStored(end, AbortSignal.timeout(60_000));
-  await rooms.memory.stored(turn.parts, reply);
+  if (turn.remembered) await rooms.memory.stored(turn.parts, reply);
   recordAnswer(turn, receipt, rooms);
 }
 
@@ -116,7 +122,7 @@ const untilStored = makeRetry({
 /** What people say among themselves is remembered; what no agent may hear about is not. */
 async function ignore(turn: Turn, { judge, reason }: { judge: string; reason: string }, rooms: Rooms): Promise<void> {
   const { envelope } = turn;
-  const isTalk = judge === "not-addressed";
+  const isTalk = judge === "not-addressed" && turn.remembered;
   await rooms.inbox.ignore(turn, reason, async (tx) => {
     if (isTalk) await rooms.memory.store(tx, turn.parts, null);
   });

@@ -1,7 +1,9 @@
-import type { Receipt } from "./chat/chat.ts";
-import type { Desk } from "./chat/desk.ts";
-import type { Database } from "./connections/postgres.ts";
-import { findForgettable, forgetMemories, listMemories, textsOf } from "./memory/forget.ts";
+import type { RecalledMemory, Receipt } from "./chat/chat.ts";
+import type { Desk, Health, MayRead, ModerationDesk, ShownReceipt, Which } from "./chat/desk.ts";
+import type { Database, Sql } from "./connections/postgres.ts";
+import { readFate, readReceipt } from "./inbox/fates.ts";
+import { dropSilence, isSilenced, storeSilence } from "./inbox/rules.ts";
+import { findForgettable, forgetMemories, listMemories, placedMemories, textsOf } from "./memory/forget.ts";
 import type { Memory } from "./memory/memory.ts";
 import type { Settings } from "./settings/settings.ts";
 
@@ -10,6 +12,7 @@ export function makeDesk(options: {
   database: Database;
   memory: Memory;
   settings: Settings;
+  health: () => Promise<Health>;
   status: (signal: AbortSignal) => Promise<Readonly<Record<string, unknown>>>;
 }): Desk {
   const { database, memory, settings } = options;
@@ -25,7 +28,8 @@ export function makeDesk(options: {
         }),
       );
     },
-    memories: (place, words, limit) => listMemories(database, place, words, limit),
+    memories: (place, words, limit) => listMemories(database, place, words, limit, "all"),
+    ownMemories: (place, words, limit) => listMemories(database, place, words, limit, "own"),
     matching: (place, target) => findForgettable(database, place, target),
     forget: async (place, ids) => {
       const { removed, conversations } = await forgetMemories(database, place, ids);
@@ -34,7 +38,7 @@ export function makeDesk(options: {
     },
     lastReceipt: async (place) => {
       const [row] = await database.query<{ receipt: Receipt }>(
-        `select receipt from turns where conversation_id = $1 and state = 'answered' and receipt is not null
+        `select receipt from turns where conversation_id = $1 and state = 'answered' and receipt->>'agent' is not null
          order by message_id desc limit 1`,
         [place.conversationId],
       );
@@ -51,6 +55,39 @@ export function makeDesk(options: {
       }));
       return { ...row.receipt, memories };
     },
+    receipt: (which, mayRead) => showReceipt(database, which, mayRead),
+    health: options.health,
     status: options.status,
   };
+}
+
+/** Does what moderators ask for; see ModerationDesk. */
+export function makeModerationDesk(database: Database): ModerationDesk {
+  return {
+    silence: (placeId, byId, until) => storeSilence(database, placeId, byId, until),
+    resume: (placeId) => dropSilence(database, placeId),
+    isSilent: (spot) => isSilenced(database, spot),
+    fate: (which) => readFate(database, which),
+  };
+}
+
+async function showReceipt(sql: Sql, which: Which, mayRead: MayRead): Promise<ShownReceipt | "forbidden" | null> {
+  const found = await readReceipt(sql, which);
+  if (found === null) return null;
+  if (!(await mayRead(found.spot))) return "forbidden";
+  const { memories, ...receipt } = found.receipt;
+  const known = await placedMemories(
+    sql,
+    memories.map(({ id }) => id),
+  );
+  const shown: RecalledMemory[] = [];
+  let hidden = 0;
+  for (const { id, score } of memories) {
+    const one = known.get(id);
+    // What was forgotten since is not told of either.
+    if (one === undefined) continue;
+    if (await mayRead(one.spot)) shown.push({ ...one.memory, score });
+    else hidden += 1;
+  }
+  return { receipt: { ...receipt, memories: shown }, hidden };
 }

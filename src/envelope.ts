@@ -27,7 +27,13 @@ export interface Envelope {
   /** BCP 47 tag of the place ("en-US", "ja"), which chooses the language of full text search. */
   readonly locale: string | null;
   /** The message that this one replies to. */
-  readonly repliedTo?: { readonly author: string; readonly text: string } | null;
+  readonly repliedTo?: {
+    readonly author: string;
+    readonly text: string;
+    /** So that it is forgotten with the message, or the person. */
+    readonly messageId?: Snowflake;
+    readonly authorId?: Snowflake;
+  } | null;
   readonly attachments?: readonly Attachment[];
   /** Of a slash command: `application id/token`, which its answer goes through for 15 minutes. */
   readonly interactionToken?: string | null;

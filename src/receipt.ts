@@ -30,6 +30,7 @@ export function receiptOf(
       score: memory.score,
       source: sourceOf(memory.channelName, memory.sourceMessageId),
     })),
+    heard: [...new Set(recalled.recent.map(({ messageId }) => messageId))],
     model: thinking.model,
     promptRevision: thinking.promptRevision,
     settingsRevision,

@@ -1,5 +1,6 @@
 import { answer, giveUp } from "./answer.ts";
 import type { Chat } from "./chat/chat.ts";
+import type { Health } from "./chat/desk.ts";
 import { showConfig, type Config } from "./config.ts";
 import { makeDatabaseComponent } from "./connections/database.ts";
 import { makePlaces, type Places } from "./discord/places.ts";
@@ -111,8 +112,15 @@ export function makeAnswering({ config, metrics, log }: RoleOptions, core: Core,
   });
   const { database } = core.postgres;
   const desk = (status: (signal: AbortSignal) => Promise<Readonly<Record<string, unknown>>>) =>
-    makeDesk({ database, memory, settings, status });
+    makeDesk({ database, memory, settings, health: () => healthOf(core), status });
   return { consumer, desk };
+}
+
+/** How well questions can be answered just now, for people. */
+async function healthOf({ inbox, model, breakers }: Core): Promise<Health> {
+  const { waiting, shortOfQuota } = await inbox.report();
+  if (breakers.gemini.report().state === "open") return { waiting, model: "down" };
+  return { waiting, model: shortOfQuota > 0 || model.waiting() > 0 ? "waiting" : "ready" };
 }
 
 /** The same part, with something to do as soon as it has started. */

@@ -11,6 +11,8 @@ export interface Receipt {
   readonly chosenBy: "routing" | "supervisor" | "handoff" | "fallback";
   readonly reason: string;
   readonly memories: readonly RecalledMemory[];
+  /** The messages of today's conversation that its writer had before its eyes. */
+  readonly heard?: readonly Snowflake[];
   /** The model that wrote it; "memory" when the ladder answered from memory alone. */
   readonly model: string;
   readonly promptRevision: string;

@@ -1,5 +1,6 @@
 import { z } from "zod";
 import type { Snowflake } from "../envelope.ts";
+import { clean, flat } from "./clean.ts";
 import { localeOf, type Locale } from "./phrases.ts";
 
 /** A snowflake that fits Postgres's bigint. */
@@ -56,7 +57,7 @@ export interface Asking {
   readonly what: string;
   readonly kind: "command" | "button" | "autocomplete";
   readonly options: Readonly<Record<string, string>>;
-  /** The message whose menu was opened. */
+  /** The message whose menu was opened, or that the button is on. */
   readonly target: Snowflake | null;
   /** Of an option that is being typed: what stands there so far. */
   readonly typed: string;
@@ -91,10 +92,10 @@ export function readAsking(wire: WireInteraction): Asking | null {
   const kind = (["command", "button", "autocomplete"] as const).find((one) => kinds[one] === wire.type);
   const who = wire.member?.user ?? wire.user;
   if (kind === undefined || who === undefined || wire.channel_id === undefined) return null;
-  const said = kind === "button" ? readPressed(wire.data) : readCommand(wire.data);
+  const said = kind === "button" ? readPressed(wire) : readCommand(wire.data);
   if (said === null) return null;
   const { nick, roles = [], permissions = "0" } = wire.member ?? {};
-  const name = oneLine(nick ?? who.global_name ?? who.username) || "somebody";
+  const name = flat(nick ?? who.global_name ?? who.username) || "somebody";
   return {
     id: wire.id,
     applicationId: wire.application_id,
@@ -111,9 +112,9 @@ export function readAsking(wire: WireInteraction): Asking | null {
 
 type Said = Pick<Asking, "what" | "options" | "target" | "typed">;
 
-function readPressed(data: unknown): Said | null {
+function readPressed({ data, message }: WireInteraction): Said | null {
   const read = pressed.safeParse(data);
-  return read.success ? { what: read.data.custom_id, options: {}, target: null, typed: "" } : null;
+  return read.success ? { what: read.data.custom_id, options: {}, target: message?.id ?? null, typed: "" } : null;
 }
 
 function readCommand(data: unknown): Said | null {
@@ -126,15 +127,7 @@ function readCommand(data: unknown): Said | null {
     path.push(first.name);
     leaf = first.options ?? [];
   }
-  const options = Object.fromEntries(leaf.map(({ name, value }) => [name, String(value ?? "")]));
+  const options = Object.fromEntries(leaf.map(({ name, value }) => [name, clean(String(value ?? "")).trim()]));
   const typed = String(leaf.find(({ focused }) => focused === true)?.value ?? "");
   return { what: path.join(" "), options, target: read.data.target_id ?? null, typed };
-}
-
-function oneLine(text: string): string {
-  return text
-    .replaceAll(/[\p{Cc}\s]+/gu, " ")
-    .trim()
-    .slice(0, 100)
-    .toWellFormed();
 }

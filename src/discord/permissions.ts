@@ -28,6 +28,7 @@ export interface Overwrite {
 /** The bits of Discord's permissions that this program asks about. */
 export const permission = {
   administrator: 1n << 3n,
+  manageChannels: 1n << 4n,
   manageGuild: 1n << 5n,
   addReactions: 1n << 6n,
   viewChannel: 1n << 10n,

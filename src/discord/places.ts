@@ -44,6 +44,14 @@ export interface Where {
   readonly audience: Audience;
 }
 
+/** The channel that memories of this place belong to: of a public thread its parent. */
+export function homeOf(where: Where): { readonly channelId: Snowflake; readonly channelName: string } {
+  const { kind, parentId, parentName, channelId, name } = where;
+  return kind === "public-thread" && parentId !== null
+    ? { channelId: parentId, channelName: parentName ?? "unknown" }
+    : { channelId, channelName: name };
+}
+
 /** Stores a guild; the roles of our own member only when they are known. */
 export async function storeGuild(sql: Sql, guild: StoredGuild, ownRoles: readonly string[] | null): Promise<void> {
   await sql.query(

@@ -90,9 +90,9 @@ export function makeDiscordRest(options: {
       options.metrics.discordCalls.inc({ method: request.method, status: "success" });
       return result as T;
     } catch (error) {
-      const known = translate(error, signal);
+      const known = translate(error, request, signal);
       options.metrics.discordCalls.inc({ method: request.method, status: known.code });
-      if (known.code === "discord_unauthorized" && request.auth !== false) {
+      if (known.code === "discord_unauthorized") {
         refused = `Discord does not accept the token of ${options.name}: set a new one and start again`;
         options.log.error({ component: "discord" }, refused);
         throw new ForeseenError(known.code, refused, tokenRetry);
@@ -118,14 +118,15 @@ function toRawFile({ name, text }: { name: string; text: string }): RawFile {
 }
 
 /** The errors of the library quote URLs, which may hold tokens, and bodies, which hold what people wrote: none is kept as a cause. */
-function translate(error: unknown, signal: AbortSignal): ForeseenError {
+function translate(error: unknown, { auth }: DiscordRequest, signal: AbortSignal): ForeseenError {
   if (error instanceof RateLimitError) {
     const afterMs = Math.max(error.timeToReset, error.retryAfter, error.sublimitTimeout);
     return new ForeseenError("discord_busy", `Discord's ${error.scope} limit`, { kind: "retry", afterMs });
   }
   if (error instanceof DiscordAPIError) {
     const reason = typeof error.code === "number" ? error.code : 0;
-    if (error.status === 401)
+    // Where the path is the credential, 401 says that its time is over, and nothing of the token.
+    if (error.status === 401 && auth !== false)
       return new ForeseenError("discord_unauthorized", "Discord does not accept the token", tokenRetry);
     if (error.status === 429)
       return new ForeseenError("discord_busy", "Discord's limit", { kind: "retry", afterMs: 5_000 });

@@ -37,3 +37,11 @@ export async function noteSpoken(sql: Sql, messageId: Snowflake, agent: string, 
 export async function dropSpoken(sql: Sql, messageId: Snowflake, from: number): Promise<void> {
   await sql.query("delete from spoken where message_id = $1 and part >= $2", [messageId, from]);
 }
+
+/** The message that one of ours answers; null for a message that is no answer of ours. */
+export async function answeredBy(sql: Sql, spokenId: Snowflake): Promise<Snowflake | null> {
+  const rows = await sql.query<{ message_id: string }>("select message_id from spoken where spoken_id = $1", [
+    spokenId,
+  ]);
+  return rows[0]?.message_id ?? null;
+}

@@ -1,4 +1,5 @@
-import type { Where } from "../discord/places.ts";
+import { clean, flat } from "../discord/clean.ts";
+import { homeOf, type Where } from "../discord/places.ts";
 import type { Attachment, Envelope, Priority, Snowflake } from "../envelope.ts";
 import { momentOf } from "./backfill.ts";
 import type { WireMessage } from "./dispatch.ts";
@@ -31,7 +32,6 @@ export function toEnvelope(
   repliedToAgent: string | null,
   maxChars: number,
 ): { readonly envelope: Envelope; readonly priority: Priority } {
-  const home = where.kind === "public-thread" && where.parentId !== null ? where.parentId : where.channelId;
   const mentions = message.mentions ?? [];
   const voice = mentions.map(({ id }) => self.voices.get(id)).find((agent) => agent !== undefined);
   const referenced = message.referenced_message ?? null;
@@ -44,8 +44,7 @@ export function toEnvelope(
     messageId: message.id,
     guildId: where.guildId,
     guildName: where.guildName,
-    channelId: home,
-    channelName: (home === where.channelId ? where.name : where.parentName) ?? "unknown",
+    ...homeOf(where),
     audience: where.audience,
     conversationId: where.channelId,
     author: { id: message.author.id, name: nameOf(message), kind: "person" },
@@ -57,6 +56,8 @@ export function toEnvelope(
     repliedTo: referenced && {
       author: flat(referenced.author.global_name ?? referenced.author.username),
       text: clean(referenced.content).slice(0, 1_000).toWellFormed(),
+      messageId: referenced.id,
+      authorId: referenced.author.id,
     },
     attachments: attachmentsOf(message),
     interactionToken: null,
@@ -101,15 +102,4 @@ function attachmentsOf({ attachments = [] }: WireMessage): readonly Attachment[]
 
 function kilobytes(bytes: number): string {
   return bytes < 1_000 ? `${bytes} bytes` : `${Math.round(bytes / 1_000)} KB`;
-}
-
-/** Without control characters; lines and tabs stay. */
-function clean(text: string): string {
-  // eslint-disable-next-line no-control-regex
-  return text.replaceAll(/[\u0000-\u0008\u000B-\u001F\u007F-\u009F]/g, "");
-}
-
-/** On one line, and short. */
-export function flat(text: string): string {
-  return clean(text).replaceAll(/\s+/g, " ").trim().slice(0, 100).toWellFormed();
 }

@@ -1,4 +1,5 @@
 import type { Database, Sql } from "../connections/postgres.ts";
+import { flat } from "../discord/clean.ts";
 import {
   audienceOf,
   storeChannels,
@@ -12,7 +13,6 @@ import { DiscordRefused, type DiscordRest } from "../discord/rest.ts";
 import type { Snowflake } from "../envelope.ts";
 import type { Logger } from "../log.ts";
 import { readChannel, readGuild, type WireChannel, type WireGuild } from "./dispatch.ts";
-import { flat } from "./envelopes.ts";
 
 const dm = 1;
 const voice = new Set([2, 13]);

@@ -4,6 +4,8 @@ import type { Database, Sql } from "../connections/postgres.ts";
 import type { Envelope, Priority, Snowflake } from "../envelope.ts";
 import type { Check, Component } from "../lifecycle/component.ts";
 import type { Logger } from "../log.ts";
+import { bareTurns, putBackOpen } from "./forgetting.ts";
+import { readReport, tokensToday, type InboxReport } from "./report.ts";
 import { deleteTurns, editTurn } from "./revisions.ts";
 import {
   finishTurn,
@@ -12,21 +14,11 @@ import {
   putBackTurn,
   storeDraft,
   takeUpTurns,
-  tokensToday,
   type Delay,
   type Draft,
   type Turn,
 } from "./turns.ts";
 import { asBossDb, jobId, jobOf, keepAll, queue } from "./keeping.ts";
-
-/** How full the inbox is. */
-interface InboxReport {
-  readonly waiting: number;
-  readonly oldestWaitingSeconds: number;
-  readonly buried: number;
-  /** The latest few, newest first: what went wrong and the reference the person was given. */
-  readonly lastBuried: readonly { readonly reference: string; readonly error: string; readonly at: string }[];
-}
 
 /** Where a message is kept until it has been answered. The job in the queue and the row of the turn change together. */
 export interface Inbox extends Component {
@@ -46,6 +38,8 @@ export interface Inbox extends Component {
    * minute ago or less is answered again (`isAgain`); older ones only change their words. `isKnown`: there is such a message.
    */
   edited(tx: Sql, envelope: Envelope): Promise<{ readonly isKnown: boolean; readonly isAgain: boolean }>;
+  /** Puts back what is being answered in these scopes, to be thought of anew; resolves to the messages to be `revoked` once `tx` has committed. */
+  beginAnew(tx: Sql, scopes: readonly Snowflake[]): Promise<readonly Snowflake[]>;
   /** Ends what this process does for these messages; call it once the transaction of `deleted` (they are gone) or `edited` has committed. */
   revoked(messageIds: readonly Snowflake[], areGone: boolean): void;
   /** Calls back with every message whose answer is no longer wanted, or not this one. */
@@ -85,6 +79,7 @@ export function makeInbox(options: { database: Database; alone: boolean; log: Lo
       await finishTurn(tx, turn, how);
       await boss.complete(queue, attempt(turn), null, { db: asBossDb(tx) });
       await also(tx);
+      if (!turn.remembered) await bareTurns(tx, turn.parts.map(idOf));
     });
 
   return {
@@ -117,7 +112,7 @@ export function makeInbox(options: { database: Database; alone: boolean; log: Lo
     },
     tokensToday: () => tokensToday(database),
     onKept: (listener) => listeners.push(listener),
-    report: () => report(database),
+    report: () => readReport(database),
   };
 }
 
@@ -144,7 +139,7 @@ function makeLife(
         .catch((error: Error) => log.warn({ err: error }, "inbox did not stop cleanly"));
     },
     check: async (): Promise<Check> => {
-      const { waiting, buried } = await report(database);
+      const { waiting, buried } = await readReport(database);
       return { status: "healthy", details: { waiting, buried } };
     },
   };
@@ -180,7 +175,7 @@ function makeSearch(options: { database: Database; boss: PgBoss; wake: () => voi
 }
 
 /** What becomes of messages that their writers change or take back. */
-function makeRevising(boss: PgBoss): Pick<Inbox, "deleted" | "edited" | "revoked" | "onRevoked"> {
+function makeRevising(boss: PgBoss): Pick<Inbox, "deleted" | "edited" | "beginAnew" | "revoked" | "onRevoked"> {
   const revocations: ((messageIds: readonly Snowflake[], areGone: boolean) => void)[] = [];
   return {
     deleted: async (tx, messageIds) => {
@@ -196,6 +191,18 @@ function makeRevising(boss: PgBoss): Pick<Inbox, "deleted" | "edited" | "revoked
         await boss.insert(queue, [jobOf(envelope, "mention")], { db: asBossDb(tx) });
       }
       return outcome;
+    },
+    beginAnew: async (tx, scopes) => {
+      const open = await putBackOpen(tx, scopes);
+      if (open.length === 0) return [];
+      const db = asBossDb(tx);
+      await boss.deleteJob(queue, open.map(idOf).map(jobId), { db });
+      await boss.insert(
+        queue,
+        open.map((one) => jobOf(one, "mention")),
+        { db },
+      );
+      return open.map(idOf);
     },
     revoked: (messageIds, areGone) => {
       for (const listener of revocations) listener(messageIds, areGone);
@@ -226,6 +233,7 @@ function admitTheRace(error: Error & { constraint?: string }): never {
 }
 
 const nothing = async () => {};
+const idOf = ({ messageId }: { readonly messageId: Snowflake }) => messageId;
 
 /** pg-boss's identity of one attempt: a stale one completes and fails nothing. */
 function attempt(turn: Turn): { id: string; retryCount: number } {
@@ -264,25 +272,4 @@ async function reclaim(database: Database, boss: PgBoss): Promise<void> {
       rows.map((row) => row.id),
       { reason: "the process that held it is gone" },
     );
-}
-
-async function report(sql: Sql): Promise<InboxReport> {
-  const [counts] = await sql.query<{ waiting: number; oldest: number | null }>(
-    `select count(*)::int as waiting, extract(epoch from now() - min(received_at))::float8 as oldest
-     from turns where state in ('waiting', 'answering', 'drafted')`,
-  );
-  const [buried] = await sql.query<{ n: number }>("select count(*)::int as n from turns where state = 'buried'");
-  const last = await sql.query<{ error_reference: string; error: string; finished_at: Date }>(
-    `select error_reference, error, finished_at from turns where state = 'buried' order by finished_at desc limit 5`,
-  );
-  return {
-    waiting: counts?.waiting ?? 0,
-    oldestWaitingSeconds: Math.max(0, counts?.oldest ?? 0),
-    buried: buried?.n ?? 0,
-    lastBuried: last.map((row) => ({
-      reference: row.error_reference,
-      error: row.error,
-      at: row.finished_at.toISOString(),
-    })),
-  };
 }

@@ -38,7 +38,10 @@ export async function keepAll(
 const debounceSeconds = 2;
 
 /** The job of a message. */
-export function jobOf({ messageId, conversationId }: Envelope, priority: Priority) {
+export function jobOf(
+  { messageId, conversationId }: Pick<Envelope, "messageId" | "conversationId">,
+  priority: Priority,
+) {
   const job = {
     id: jobId(messageId),
     data: { messageId },

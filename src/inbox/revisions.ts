@@ -1,5 +1,6 @@
 import type { Sql } from "../connections/postgres.ts";
 import type { Envelope, Snowflake } from "../envelope.ts";
+import { dropQuotations } from "./forgetting.ts";
 
 /** An answered message is answered anew when it is edited this soon, and so is one that was ignored and now turns to the bot. */
 const answerAgainSeconds = 60;
@@ -20,6 +21,7 @@ export async function deleteTurns(
      from before b where t.message_id = b.message_id returning t.message_id, t.conversation_id, b.was_open`,
     [messageIds],
   );
+  await dropQuotations(sql, messageIds, null);
   return rows.map((row) => ({
     messageId: row.message_id,
     conversationId: row.conversation_id,
@@ -27,20 +29,28 @@ export async function deleteTurns(
   }));
 }
 
-/** Gives a turn its new words; see Inbox.edited. A job is only needed anew when it is `isAgain`. */
+/** Gives a turn its new words, unless its words were forgotten; see Inbox.edited. A job is only needed anew when it is `isAgain`. */
 export async function editTurn(sql: Sql, envelope: Envelope): Promise<{ isKnown: boolean; isAgain: boolean }> {
   const [row] = await sql.query<{ again: boolean }>(
     `with before as (
        select message_id, state in ('answering', 'drafted')
          or (state = 'answered' or state = 'ignored' and $3 and not addressed) and finished_at > now() - make_interval(secs => $5) as again
        from turns where message_id = $1 and text <> $2 for update)
-     update turns t set text = $2, addressed = t.addressed or $3, addressed_agent = coalesce($4, t.addressed_agent),
+     update turns t set text = case when b.again or t.text <> '' then $2 else '' end, author_name = case when b.again then $6 else t.author_name end,
+       addressed = t.addressed or $3, addressed_agent = coalesce($4, t.addressed_agent),
        attempts = case when b.again then t.attempts + 1 else t.attempts end,
        state = case when b.again then 'waiting' else t.state end,
        draft = case when b.again then null else t.draft end,
        finished_at = case when b.again then null else t.finished_at end
      from before b where t.message_id = b.message_id returning b.again`,
-    [envelope.messageId, envelope.text, envelope.addressed, envelope.addressedAgent, answerAgainSeconds],
+    [
+      envelope.messageId,
+      envelope.text,
+      envelope.addressed,
+      envelope.addressedAgent,
+      answerAgainSeconds,
+      envelope.author.name,
+    ],
   );
   return { isKnown: row !== undefined, isAgain: row?.again ?? false };
 }

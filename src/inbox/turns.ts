@@ -2,6 +2,7 @@ import type { Receipt } from "../chat/chat.ts";
 import type { Sql } from "../connections/postgres.ts";
 import { ForeseenError } from "../errors.ts";
 import type { Attachment, Audience, Envelope, Priority, Snowflake } from "../envelope.ts";
+import { isRememberedTurn, isSilencedTurn } from "./rules.ts";
 
 /** A finished answer, stored before it is spoken. */
 export interface Draft {
@@ -24,6 +25,10 @@ export interface Turn {
   readonly draft: Draft | null;
   /** True when the draft may have been shown: an earlier attempt began to speak it and did not come back. */
   readonly maybeSpoken: boolean;
+  /** False: nothing of it is kept once it is answered, because its writer has opted out, or who it replies to. */
+  readonly remembered: boolean;
+  /** True where moderators do not want the bot to speak. */
+  readonly silenced: boolean;
   /** When it was taken up. */
   readonly takenAt: Date;
   /** pg-boss's identity of this very attempt; a stale one can no longer finish the turn. */
@@ -52,10 +57,15 @@ interface TurnRow {
   draft: string | null;
   speaking_at: Date | null;
   receipt: Receipt | null;
-  replied_to: { author: string; text: string } | null;
+  replied_to: (Envelope["repliedTo"] & object) | null;
   attachments: readonly Attachment[] | null;
   interaction_token: string | null;
+  remembered: boolean;
+  silenced: boolean;
 }
+
+/** What people decided about a turn, read when it is taken up. */
+const rules = `${isRememberedTurn} as remembered, ${isSilencedTurn} as silenced`;
 
 /** Stores messages that were heard, in their order; resolves to the ids of those that are new. */
 export async function insertTurns(
@@ -130,18 +140,19 @@ export async function takeUpTurns(
 ): Promise<Map<Snowflake, Omit<Turn, "job">>> {
   const rows = await sql.query<TurnRow>(
     `update turns set attempts = attempts + 1, state = case when draft is null then 'answering' else 'drafted' end
-     where message_id = any($1::bigint[]) and state in ('waiting', 'answering', 'drafted') returning *`,
+     where message_id = any($1::bigint[]) and state in ('waiting', 'answering', 'drafted') returning *, ${rules}`,
     [messageIds],
   );
   if (rows.length === 0) return new Map();
   const more = await sql.query<TurnRow & { answered_with: Snowflake }>(
-    "select * from turns where answered_with = any($1::bigint[]) order by message_id",
+    `select *, ${rules} from turns where answered_with = any($1::bigint[]) order by message_id`,
     [rows.map((row) => row.message_id)],
   );
   return new Map(
     rows.map((row) => {
       const parts = [row, ...more.filter((one) => one.answered_with === row.message_id)];
-      return [row.message_id, toTurn(row, parts.map(toEnvelope))];
+      const remembered = parts.every((part) => part.remembered);
+      return [row.message_id, toTurn({ ...row, remembered }, parts.map(toEnvelope))];
     }),
   );
 }
@@ -187,6 +198,8 @@ function toTurn(row: TurnRow, parts: readonly Envelope[]): Omit<Turn, "job"> {
     faults: row.faults,
     draft: row.draft !== null && row.receipt !== null ? { text: row.draft, receipt: row.receipt } : null,
     maybeSpoken: row.speaking_at !== null,
+    remembered: row.remembered,
+    silenced: row.silenced,
     takenAt: new Date(),
   };
 }
@@ -282,13 +295,4 @@ async function change(sql: Sql, turn: Turn, assignments: string, values: readonl
 /** The short reference that an apology gives, and under which the turn is found in `/status` and the log. */
 export function referenceOf(messageId: string): string {
   return BigInt(messageId).toString(36).slice(-7);
-}
-
-/** What each agent's answers have used since midnight UTC, in tokens. */
-export async function tokensToday(sql: Sql): Promise<ReadonlyMap<string, number>> {
-  const rows = await sql.query<{ agent: string; tokens: number }>(
-    `select agent, sum((receipt->'tokens'->>'inputTokens')::float8 + (receipt->'tokens'->>'outputTokens')::float8) as tokens
-     from turns where finished_at >= date_trunc('day', now(), 'UTC') and state = 'answered' and receipt is not null group by agent`,
-  );
-  return new Map(rows.map((row) => [row.agent, row.tokens]));
 }

@@ -1,4 +1,4 @@
-import type { ForgetTarget, Place } from "../chat/desk.ts";
+import type { ForgetTarget, Place, Spot } from "../chat/desk.ts";
 import type { RecalledMemory } from "../chat/chat.ts";
 import type { Database, Sql } from "../connections/postgres.ts";
 import { scopeOf, type Audience } from "../envelope.ts";
@@ -25,12 +25,13 @@ function readableIn(place: Place): readonly [string, readonly string[], boolean]
   return [scopeOf(place), also === "public" ? [channelId] : [channelId, ...also], also === "public"];
 }
 
-/** The newest memories that may be read in a place, or those that words find, best first. */
+/** The newest memories that may be read in a place, of all or only of its author, or those that words find, best first. */
 export async function listMemories(
   sql: Sql,
   place: Place,
   words: string | null,
   limit: number,
+  whose: "own" | "all",
 ): Promise<RecalledMemory[]> {
   if (words !== null) {
     const found = await recall(sql, {
@@ -40,6 +41,7 @@ export async function listMemories(
       channelId: place.channelId,
       alsoReadable: place.alsoReadable,
       vectors: [],
+      ...(whose === "own" ? { authorId: place.authorId } : {}),
       limit,
       now: new Date(),
     });
@@ -52,10 +54,11 @@ export async function listMemories(
       source: sourceOf(memory.channelName, memory.sourceMessageId),
     }));
   }
-  const rows = await sql.query<Row>(`select ${shown} from memories where ${readable} order by id desc limit $4`, [
-    ...readableIn(place),
-    limit,
-  ]);
+  const own = whose === "own" ? "and author_id = $5" : "";
+  const rows = await sql.query<Row>(
+    `select ${shown} from memories where ${readable} ${own} order by id desc limit $4`,
+    [...readableIn(place), limit, ...(whose === "own" ? [place.authorId] : [])],
+  );
   return rows.map(fromRow);
 }
 
@@ -75,7 +78,7 @@ export async function findForgettable(sql: Sql, place: Place, target: ForgetTarg
       if (!/^\d{1,18}$/.test(target.id)) return [];
       return select(sql, `${mine} and id = $5`, [...values, target.id]);
     case "words": {
-      const found = await listMemories(sql, place, target.words, 50);
+      const found = await listMemories(sql, place, target.words, 50, "all");
       const words = target.words.toLowerCase();
       const ids = found.filter((memory) => memory.text.toLowerCase().includes(words)).map((memory) => memory.id);
       return select(sql, `${mine} and id = any($5::bigint[]) order by id`, [...values, ids]);
@@ -227,6 +230,23 @@ export async function textsOf(sql: Sql, place: Place, ids: readonly string[]): P
     [...readableIn(place), ids],
   );
   return new Map(rows.map((row) => [row.id, row.text]));
+}
+
+/** Memories by their ids with where they were said, for a receipt that is not bound to one place; what was forgotten since is missing. */
+export async function placedMemories(
+  sql: Sql,
+  ids: readonly string[],
+): Promise<ReadonlyMap<string, { readonly memory: RecalledMemory; readonly spot: Spot }>> {
+  const rows = await sql.query<Row & { guild_id: string | null; channel_id: string; conversation_id: string }>(
+    `select ${shown}, guild_id, channel_id, conversation_id from memories where id = any($1::bigint[])`,
+    [ids],
+  );
+  return new Map(
+    rows.map((row) => {
+      const spot = { guildId: row.guild_id, channelId: row.channel_id, conversationId: row.conversation_id };
+      return [row.id, { memory: fromRow(row), spot }];
+    }),
+  );
 }
 
 function fromRow(row: Row): RecalledMemory {

@@ -40,6 +40,8 @@ export interface RecallQuery {
   readonly alsoReadable: Readable;
   /** The query in each space that memories of the scope have vectors in: one, or two while they are embedded anew; none: full text alone. */
   readonly vectors: readonly QueryVector[];
+  /** Only what this person has said; left out, what anybody has. */
+  readonly authorId?: Snowflake;
   readonly limit: number;
   readonly now: Date;
 }
@@ -64,7 +66,8 @@ interface Row {
  * rank; recency and importance decide between near equals.
  */
 export async function recall(sql: Sql, query: RecallQuery): Promise<Recollection[]> {
-  const rows = await sql.query<Row>(statement, [
+  const own = query.authorId === undefined ? [] : [query.authorId];
+  const rows = await sql.query<Row>(own.length === 0 ? ofAll : ofOne, [
     query.scope,
     query.channelId,
     query.alsoReadable === "public",
@@ -77,6 +80,7 @@ export async function recall(sql: Sql, query: RecallQuery): Promise<Recollection
     query.limit,
     query.now,
     query.alsoReadable === "public" ? [] : query.alsoReadable,
+    ...own,
   ]);
   return rows.map((row) => ({
     id: row.id,
@@ -92,11 +96,15 @@ export async function recall(sql: Sql, query: RecallQuery): Promise<Recollection
 }
 
 /* $1 scope, $2 channel, $3 public ones too, $4 configuration, $5 words, $6 spaces, and of each: $7 vector, $8 least similarity, $9 weight of its rank,
-   $10 limit, $11 now, $12 channels. The condition on scope and audience stands in every branch that reads memories: none may rely on another. */
-const readable = (table: string) =>
-  `${table}.scope = $1 and (${table}.channel_id = $2 or ($3 and ${table}.audience = 'public') or ${table}.channel_id = any($12::bigint[]))`;
+   $10 limit, $11 now, $12 channels, $13 author where only one counts. The condition on scope and audience stands in every branch that reads memories: none may rely on another. */
+const readableBy = (authors: string) => (table: string) =>
+  `${table}.scope = $1 and (${table}.channel_id = $2 or ($3 and ${table}.audience = 'public') or ${table}.channel_id = any($12::bigint[]))${authors.replace("#", table)}`;
 
-const statement = `
+const ofAll = statementOf(readableBy(""));
+const ofOne = statementOf(readableBy(" and #.author_id = $13::bigint"));
+
+function statementOf(readable: (table: string) => string): string {
+  return `
 with wanted as materialized (select bm25_query($4::regconfig, $5, $1::bigint) as weights),
 hits as materialized (
   select m.conversation_id, m.position, -(m.terms <#> wanted.weights) as score
@@ -145,3 +153,4 @@ select m.id, m.text, m.author_name, m.agent, m.channel_id, m.channel_name, m.sou
 from fused join memories m on m.id = fused.id
 order by score desc, m.id desc
 limit $10`;
+}

@@ -30,6 +30,9 @@ export function makeFakeBacking(onHeard: (envelope: Envelope) => void = () => un
       return ids.length;
     },
     lastReceipt: async () => (heard[0] === undefined ? null : receiptOf(heard[0])),
+    ownMemories: async () => memories,
+    receipt: async () => (heard[0] === undefined ? null : { receipt: receiptOf(heard[0]), hidden: 0 }),
+    health: async () => ({ waiting: 0, model: "ready" }),
     status: async () => ({ status: "healthy", inbox: { waiting: 0, buried: [] } }),
   };
   const backing: Backing = {

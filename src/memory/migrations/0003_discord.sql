@@ -6,6 +6,9 @@ alter table turns
   add column interaction_token text,
   -- The message that this one was written on from, and is answered together with.
   add column answered_with bigint;
+create index turns_replied_to on turns ((replied_to->>'messageId')) where replied_to is not null;
+create index turns_replied_to_person on turns ((replied_to->>'authorId')) where replied_to is not null;
+create index turns_author on turns (author_id);
 create index turns_answered_with on turns (answered_with) where answered_with is not null;
 
 -- One row per shard: who holds its connection, and how far its events are stored.

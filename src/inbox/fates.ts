@@ -1,0 +1,63 @@
+import type { Receipt } from "../chat/chat.ts";
+import type { Fate, Spot, Which } from "../chat/desk.ts";
+import type { Sql } from "../connections/postgres.ts";
+import type { Snowflake } from "../envelope.ts";
+
+interface Row {
+  message_id: Snowflake;
+  author_id: Snowflake;
+  guild_id: Snowflake | null;
+  channel_id: Snowflake;
+  conversation_id: Snowflake;
+  state: "waiting" | "answering" | "drafted" | "answered" | "ignored" | "buried";
+  error: string | null;
+  error_reference: string | null;
+}
+
+function chosen(which: Which): readonly [string, Snowflake] {
+  return which.kind === "message" ? ["message_id", which.messageId] : ["conversation_id", which.conversationId];
+}
+
+/** What became of a message; null when it was never stored. */
+export async function readFate(sql: Sql, which: Which): Promise<Fate | null> {
+  const [column, id] = chosen(which);
+  const [row] = await sql.query<Row>(
+    `select message_id, author_id, guild_id, channel_id, conversation_id, state, error, error_reference
+     from turns where ${column} = $1 order by message_id desc limit 1`,
+    [id],
+  );
+  if (row === undefined) return null;
+  const isOpen = row.state === "answering" || row.state === "drafted";
+  return {
+    messageId: row.message_id,
+    authorId: row.author_id,
+    spot: spotOf(row),
+    state: isOpen ? "waiting" : (row.state as Fate["state"]),
+    reason: row.error,
+    reference: row.error_reference,
+  };
+}
+
+/** How an answer came about, and where it was given; null when there is no answer, or it was forgotten. */
+export async function readReceipt(sql: Sql, which: Which): Promise<{ receipt: Receipt; spot: Spot } | null> {
+  const [column, id] = chosen(which);
+  const [row] = await sql.query<Row & { receipt: Receipt }>(
+    `select receipt, guild_id, channel_id, conversation_id from turns
+     where ${column} = $1 and state = 'answered' and receipt->>'agent' is not null order by message_id desc limit 1`,
+    [id],
+  );
+  return row === undefined ? null : { receipt: row.receipt, spot: spotOf(row) };
+}
+
+/** The last message of a person in a conversation whose words are still known. */
+export async function readLastOf(sql: Sql, personId: Snowflake, conversationId: Snowflake): Promise<Snowflake | null> {
+  const [row] = await sql.query<Pick<Row, "message_id">>(
+    "select message_id from turns where conversation_id = $1 and author_id = $2 and text <> '' order by message_id desc limit 1",
+    [conversationId, personId],
+  );
+  return row?.message_id ?? null;
+}
+
+function spotOf(row: Pick<Row, "guild_id" | "channel_id" | "conversation_id">): Spot {
+  return { guildId: row.guild_id, channelId: row.channel_id, conversationId: row.conversation_id };
+}

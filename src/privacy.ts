@@ -1,0 +1,85 @@
+import type { Forgotten, PrivacyDesk, Removed } from "./chat/desk.ts";
+import type { Database, Sql } from "./connections/postgres.ts";
+import type { Snowflake } from "./envelope.ts";
+import { readLastOf } from "./inbox/fates.ts";
+import { bareAnswers, bareTurns, dropQuotations, readConcerned, readMadeFrom } from "./inbox/forgetting.ts";
+import type { Inbox } from "./inbox/inbox.ts";
+import { isRemembered, storeRemembered } from "./inbox/rules.ts";
+import { countVectors, readDoomed, readReplies, removeMemories } from "./memory/forget-all.ts";
+import type { Memory } from "./memory/memory.ts";
+
+/** Carries out what people decide about what is kept of them; see PrivacyDesk. */
+export function makePrivacyDesk(options: {
+  database: Database;
+  inbox: Inbox;
+  memory: Memory;
+  retentionDays: number | null;
+}): PrivacyDesk {
+  const { database, inbox, memory, retentionDays } = options;
+  return {
+    retentionDays,
+    isRemembered: (personId) => isRemembered(database, personId),
+    setRemembered: (personId, wanted) => storeRemembered(database, personId, wanted),
+    concerned: (what) => database.transaction(async (tx) => (await gather(tx, what)).removed),
+    lastOf: (personId, conversationId) => readLastOf(database, personId, conversationId),
+    forgetAll: async (what) => {
+      const done = await database.transaction((tx) => forget(tx, what, inbox));
+      inbox.revoked(done.gone, true);
+      inbox.revoked(done.anew, false);
+      inbox.wake();
+      await Promise.all(done.conversations.map((id) => memory.dropRecent(id)));
+      return done.removed;
+    },
+  };
+}
+
+/** Everything that a wish to forget means. */
+async function gather(tx: Sql, what: Forgotten) {
+  const concerned = await readConcerned(tx, what);
+  const own = concerned.map(({ messageId }) => messageId);
+  const answered = concerned.map(({ answeredAs }) => answeredAs);
+  const replies = new Set(await readReplies(tx, answered));
+  const doomed = await readDoomed(tx, what, { own, answered });
+  const madeFrom = await readMadeFrom(
+    tx,
+    doomed.map(({ id }) => id),
+    concerned,
+  );
+  const ownIds = new Set(own);
+  const others = madeFrom.filter(({ messageId }) => !ownIds.has(messageId));
+  for (const { id } of doomed) replies.add(id);
+  for (const id of await readReplies(
+    tx,
+    others.map(({ messageId }) => messageId),
+  ))
+    replies.add(id);
+  const memoryIds = [...replies];
+  const removed: Removed = {
+    memories: memoryIds.length,
+    turns: concerned.filter(({ hasWords }) => hasWords).length + others.length,
+    vectors: await countVectors(tx, memoryIds),
+  };
+  const conversations = [...concerned, ...others, ...doomed].map(({ conversationId }) => conversationId);
+  return { concerned, own, answered, others, memoryIds, removed, conversations: [...new Set(conversations)] };
+}
+
+interface Done {
+  readonly removed: Removed;
+  readonly conversations: readonly Snowflake[];
+  /** Messages that are no longer answered, and such as are answered anew. */
+  readonly gone: readonly Snowflake[];
+  readonly anew: readonly Snowflake[];
+}
+
+async function forget(tx: Sql, what: Forgotten, inbox: Inbox): Promise<Done> {
+  const { concerned, own, answered, others, memoryIds, removed, conversations } = await gather(tx, what);
+  const { revoked: gone } = await inbox.deleted(tx, own);
+  await removeMemories(tx, memoryIds);
+  await bareTurns(tx, own);
+  await bareAnswers(tx, [...answered, ...others.map(({ messageId }) => messageId)]);
+  await dropQuotations(tx, own, what.kind === "person" ? what.personId : null);
+  if (what.kind === "person") await tx.query("delete from feedback where user_id = $1", [what.personId]);
+  // An answer that is being written has read what is forgotten now.
+  const anew = await inbox.beginAnew(tx, [...new Set(concerned.map(({ scope }) => scope))]);
+  return { removed, conversations, gone, anew };
+}

@@ -46,11 +46,10 @@ export interface Reply {
   readonly receipt: Receipt | null;
 }
 
-/** A text file that came with a message, as far as it is read. */
-export interface AttachedText {
-  readonly name: string;
-  readonly text: string;
-}
+/** What came with a message, as far as it is read: the text of files, and pictures as they are. */
+export type Attached =
+  | { readonly kind: "text"; readonly name: string; readonly text: string }
+  | { readonly kind: "image"; readonly name: string; readonly mediaType: string; readonly base64: string };
 
 /** What happens with a message before its answer is there. */
 export type Progress =
@@ -68,8 +67,8 @@ export type Progress =
  * only then may the source be acknowledged; it rejects when it could not be kept, and the person must then be told.
  */
 export interface Chat extends Component {
-  /** The text files that came with a message; none is no failure. Never throws but when `signal` aborts. */
-  read(envelope: Envelope, signal: AbortSignal): Promise<readonly AttachedText[]>;
+  /** What came with a message; none is no failure. Never throws. */
+  read(envelope: Envelope, signal: AbortSignal): Promise<readonly Attached[]>;
   /** Shows a finished reply; resolves when it is out. Rejects with a ForeseenError when it is not. */
   speak(reply: Reply, signal: AbortSignal): Promise<void>;
   /** Best effort, never throws, may drop: a spinner, a typing sign, a streamed piece of the answer. */

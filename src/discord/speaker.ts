@@ -1,4 +1,4 @@
-import type { AttachedText, Chat, Progress, Reply } from "../chat/chat.ts";
+import type { Attached, Chat, Progress, Reply } from "../chat/chat.ts";
 import type { Sql } from "../connections/postgres.ts";
 import type { Envelope, Snowflake } from "../envelope.ts";
 import { asError, ForeseenError } from "../errors.ts";
@@ -54,7 +54,7 @@ class DiscordSpeaker implements Speaker {
     await this.#progress.stop();
   }
 
-  read({ attachments = [] }: Envelope, signal: AbortSignal): Promise<readonly AttachedText[]> {
+  read({ attachments = [] }: Envelope, signal: AbortSignal): Promise<readonly Attached[]> {
     return readAttachments(attachments, this.#options, signal);
   }
 

@@ -142,10 +142,12 @@ function codeOf(error: unknown): string {
 }
 
 function bodyOf(request: GenerateRequest, name: string): GenerateContentRequest {
-  const { sampling, thinking } = capabilitiesOf(name);
+  const { sampling, thinking, images } = capabilitiesOf(name);
+  const pictures = images ? (request.images ?? []) : [];
+  const parts = pictures.map(({ mediaType: mimeType, base64: data }) => ({ inlineData: { mimeType, data } }));
   return {
     systemInstruction: request.system,
-    contents: [{ role: "user", parts: [{ text: request.prompt }] }],
+    contents: [{ role: "user", parts: [{ text: request.prompt }, ...parts] }],
     generationConfig: {
       maxOutputTokens: request.maxOutputTokens,
       ...(sampling && request.temperature !== null ? { temperature: request.temperature } : {}),

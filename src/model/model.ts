@@ -42,6 +42,8 @@ export interface GenerateRequest {
   readonly system: string;
   /** Memory, then today's conversation, then the message; what people wrote is fenced as data in it. */
   readonly prompt: string;
+  /** Pictures that belong to the message; left out for a model that cannot see. */
+  readonly images?: readonly { readonly mediaType: string; readonly base64: string }[];
   /** JSON Schema (object, string, enum, required, propertyOrdering) the reply must satisfy; null for plain text. */
   readonly schema: Readonly<Record<string, unknown>> | null;
   readonly grounding: Grounding;

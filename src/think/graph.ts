@@ -1,5 +1,5 @@
 import { entrypoint } from "@langchain/langgraph";
-import type { AttachedText, Progress, Receipt } from "../chat/chat.ts";
+import type { Attached, Progress, Receipt } from "../chat/chat.ts";
 import type { Envelope, Priority } from "../envelope.ts";
 import type { Recalled } from "../memory/memory.ts";
 import type { Model } from "../model/model.ts";
@@ -19,7 +19,7 @@ export interface Thought {
     readonly weights: Readonly<Record<string, number>>;
   };
   readonly recalled: Recalled;
-  readonly attached: readonly AttachedText[];
+  readonly attached: readonly Attached[];
   readonly show: (progress: Progress) => void;
 }
 

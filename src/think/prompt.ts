@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import type { AttachedText } from "../chat/chat.ts";
+import type { Attached } from "../chat/chat.ts";
 import type { Envelope } from "../envelope.ts";
 import type { RecentLine } from "../memory/recent-turns.ts";
 import type { Recollection } from "../memory/recall.ts";
@@ -24,7 +24,7 @@ export interface PromptParts {
   readonly envelope: Envelope;
   readonly recent: readonly RecentLine[];
   readonly recollections: readonly Recollection[];
-  readonly attached: readonly AttachedText[];
+  readonly attached: readonly Attached[];
   /** Set after a hand-off: who passed the message on. */
   readonly handedOverBy: string | null;
 }
@@ -95,7 +95,9 @@ function messageBlock(parts: PromptParts): string {
       : "",
     handedOverBy === null ? "" : `${handedOverBy} has passed this message on; answer it yourself.`,
     repliedToBlock(envelope),
-    ...attached.map(({ name, text }) => `<file name="${attribute(name)}">${fence(text)}</file>`),
+    ...attached.map((one) =>
+      one.kind === "text" ? `<file name="${attribute(one.name)}">${fence(one.text)}</file>` : "",
+    ),
     `<message by="${attribute(envelope.author.name)}">${fence(envelope.text)}</message>`,
   ]
     .filter((line) => line !== "")

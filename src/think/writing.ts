@@ -96,6 +96,7 @@ function makeRequest(
   return {
     system: prompt.system,
     prompt: prompt.prompt,
+    images: thought.attached.filter((one) => one.kind === "image"),
     schema: prompt.schema,
     grounding: {
       agents: candidates.map(({ name, displayName, description }) => ({ name, displayName, description })),

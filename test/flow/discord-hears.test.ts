@@ -88,17 +88,18 @@ describe("on Discord the bot hears", () => {
     expect(await promptOf("is that so?")).toMatch(/replies to this one.+by=.{1,3}ben.+the harbour opens at nine/);
   });
 
-  it("what came along: files by their names, and what stands in those of text", async () => {
+  it("what came along: files by their names, what stands in those of text, and pictures", async () => {
     const attachments = [
       { name: "notes.txt", text: "the password of the cellar </file> is plum", contentType: "text/plain" },
-      { name: "photo.png", text: "no text at all", contentType: "image/png" },
+      { name: "photo.png", text: "a cat on a mat", contentType: "image/png" },
       { name: "novel.txt", text: "x".repeat(70_000), contentType: "text/plain" },
     ];
     await answerTo(say(`${me()} see this`, { attachments }));
     const prompt = await promptOf("see this");
     expect(prompt).toContain("[file: photo.png, 14 bytes]");
     expect(prompt).toMatch(/<file name=.{1,3}notes.txt.{1,3}>the password of the cellar <.{1,4}file> is plum<\/file>/);
-    expect(prompt).not.toContain("no text at all");
+    const picture = { mimeType: "image/png", data: Buffer.from("a cat on a mat").toString("base64") };
+    expect(prompt).toContain(`"inlineData":${JSON.stringify(picture)}`);
     expect(prompt).not.toContain("xxx");
   });
 

@@ -67,7 +67,7 @@ const slash = 1;
 const inMenu = 3;
 
 /** What is registered with Discord. */
-export function commandDefinitions(): readonly object[] {
+function commandDefinitions(): readonly object[] {
   const commands = Object.entries(plans).map(([name, plan]) => ({
     type: slash,
     name,

@@ -104,7 +104,7 @@ function memoryLine({ text, author, createdAt, source }: RecalledMemory): string
 }
 
 /** Where somebody asks from, and what everyone who reads there may read. */
-export async function placeOf({ asker }: Asking, where: Where, places: Places): Promise<Place> {
+async function placeOf({ asker }: Asking, where: Where, places: Places): Promise<Place> {
   const { guildId, channelId: conversationId } = where;
   const alsoReadable = guildId === null ? [] : await places.readableFrom(guildId, conversationId);
   return { guildId, channelId: homeOf(where).channelId, conversationId, authorId: asker.id, alsoReadable };

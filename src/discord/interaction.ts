@@ -37,10 +37,10 @@ export const interaction = z.object({
 export type WireInteraction = z.infer<typeof interaction>;
 
 /** What Discord calls the kinds of interactions. */
-export const kinds = { command: 2, button: 3, autocomplete: 4 } as const;
+const kinds = { command: 2, button: 3, autocomplete: 4 } as const;
 
 /** Who asks, and what they may do where they ask. */
-export interface Asker {
+interface Asker {
   readonly id: Snowflake;
   readonly name: string;
   readonly roles: readonly Snowflake[];

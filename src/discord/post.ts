@@ -56,7 +56,7 @@ export async function bringAbout(
   for (const [part, content] of contents.entries()) {
     const there = earlier.find((one) => one.part === part);
     const spokenId =
-      (there && (await edit(there, content, voice, signal))) ??
+      (there && (await edit(envelope, there, content, voice, signal))) ??
       (await post(envelope, agent, part, content, voice, signal));
     const channelId = envelope.conversationId;
     await noteSpoken(sql, messageId, agent, { part, spokenId, channelId, voiceId: voice.userId });
@@ -75,10 +75,23 @@ export async function takeBack(part: SpokenPart, voice: Voice, signal: AbortSign
   await voice.rest.call({ method: "DELETE", path, repeatable: true }, signal).catch(unlessRefused);
 }
 
-/** Null when it is no longer there, and has to be posted anew. */
-async function edit(there: SpokenPart, content: Content, voice: Voice, signal: AbortSignal): Promise<Snowflake | null> {
-  const path = `/channels/${there.channelId}/messages/${there.spokenId}` as const;
+/** Null when it is no longer there, and has to be posted anew. The answer to a slash command stands also where the bot itself may see nothing. */
+async function edit(
+  { interactionToken }: Envelope,
+  there: SpokenPart,
+  content: Content,
+  voice: Voice,
+  signal: AbortSignal,
+): Promise<Snowflake | null> {
   const body = { content: content.text, components: content.components, allowed_mentions: mentions(false) };
+  if (interactionToken) {
+    const own = `/webhooks/${interactionToken}/messages/${there.spokenId}` as const;
+    const changed = await voice.rest
+      .call({ method: "PATCH", path: own, body, ...filesOf(content), auth: false, repeatable: true }, signal)
+      .catch((error: unknown) => unlessRefused(error, ...interactionIsOver));
+    if (changed !== null) return there.spokenId;
+  }
+  const path = `/channels/${there.channelId}/messages/${there.spokenId}` as const;
   const done = await voice.rest
     .call({ method: "PATCH", path, body, ...filesOf(content), repeatable: true }, signal)
     .catch((error: unknown) => unlessRefused(error, unknownMessage));
@@ -119,7 +132,7 @@ async function post(
   // The nonce found what an earlier attempt had posted, with other words.
   if (sent.content.trim() !== content.text.trim()) {
     const there = { part, spokenId: sent.id, channelId: envelope.conversationId, voiceId: voice.userId };
-    await edit(there, content, voice, signal);
+    await edit(envelope, there, content, voice, signal);
   }
   return sent.id;
 }

@@ -5,7 +5,7 @@ import type { Metrics } from "../metrics.ts";
 import { makeRetry } from "../resilience/policies.ts";
 
 /** One request to Discord's REST API. */
-export interface DiscordRequest {
+interface DiscordRequest {
   readonly method: "GET" | "POST" | "PUT" | "PATCH" | "DELETE";
   /** Such as `/channels/1/messages`. */
   readonly path: `/${string}`;

@@ -65,6 +65,11 @@ const many = whole(1, 1_000_000_000);
 /** The table that everything about the environment comes from. */
 export const table = {
   ENVIRONMENT: variable(word("development", "test", "staging", "production"), "development", "Where the process runs"),
+  ROLE: variable(
+    word("all-in-one", "gateway", "worker", "migrate"),
+    "all-in-one",
+    "What the process does: everything, hearing Discord, answering what was heard, or bringing the database to this build's schema and ending",
+  ),
   LOG_LEVEL: variable(
     word("trace", "debug", "info", "warn", "error", "fatal", "silent"),
     "info",

@@ -5,6 +5,8 @@ import type { LogLevel } from "./log.ts";
 /** Everything the process is told at its start. Read once, from the environment and nothing else, and never changed. */
 export interface Config {
   readonly environment: "development" | "test" | "staging" | "production";
+  /** What this process does of the product: all of it, hearing, answering, or only bringing the database to this build's schema. */
+  readonly role: "all-in-one" | "gateway" | "worker" | "migrate";
   readonly logLevel: LogLevel;
   /** Port of the health API. */
   readonly healthPort: number;
@@ -90,6 +92,31 @@ export function readConfig(env: Environment): Config {
   // Only after a fault is a default missing here, and then no Config leaves this function.
   const required = <N extends Name>(name: N): Value<N> => optional(name) as Value<N>;
   const config = assemble(required, optional, readVoices(env, faults));
+  checkPool(env, config, faults);
+  checkRole(config, faults);
+  if (faults.length > 0) throw new Misconfigured(faults);
+  return config;
+}
+
+/** What a process of a fleet cannot do without. */
+function checkRole({ role, discord, postgresql }: Config, faults: Fault[]): void {
+  if (role === "all-in-one" || faults.some(({ where }) => where === "ROLE")) return;
+  const why = `a process with ROLE=${role} shares its database with others`;
+  if (postgresql.url === null && !faults.some(({ where }) => where === "POSTGRESQL_URL"))
+    faults.push({
+      where: "POSTGRESQL_URL",
+      problem: `it is not set, and ${why}`,
+      remedy: "Set the URL of a Postgres server",
+    });
+  if (role !== "migrate" && discord.token === null && !faults.some(({ where }) => where === "DISCORD_TOKEN"))
+    faults.push({
+      where: "DISCORD_TOKEN",
+      problem: `it is not set, and a ${role} works on Discord`,
+      remedy: "Set the bot's token",
+    });
+}
+
+function checkPool(env: Environment, config: Config, faults: Fault[]): void {
   const { poolMin, poolMax } = config.postgresql;
   if (poolMin !== null && poolMax !== null && poolMax < poolMin) {
     // Named is the one that was set: nobody finds a fault in a default.
@@ -98,8 +125,6 @@ export function readConfig(env: Environment): Config {
       : ["POSTGRES_POOL_MIN_SIZE", `${poolMin} is more than POSTGRES_POOL_MAX_SIZE, which is ${poolMax}`];
     faults.push({ where, problem, remedy: "Make the pool's greatest size at least as large as its least" });
   }
-  if (faults.length > 0) throw new Misconfigured(faults);
-  return config;
 }
 
 const voicePrefix = "DISCORD_TOKEN_";
@@ -124,6 +149,7 @@ function assemble(
 ): Config {
   return {
     environment: required("ENVIRONMENT"),
+    role: required("ROLE"),
     logLevel: required("LOG_LEVEL"),
     healthPort: required("HEALTH_CHECK_PORT"),
     discord: {

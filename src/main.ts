@@ -7,7 +7,7 @@ import { Misconfigured, type Fault } from "./errors.ts";
 import type { Component } from "./lifecycle/component.ts";
 import type { Run } from "./lifecycle/run.ts";
 import { makeLogger, type DestinationStream, type Logger } from "./log.ts";
-import type { RoleOptions } from "./roles.ts";
+import type { RoleOptions } from "./roles/foundation.ts";
 import { makeTerminal } from "./terminal/terminal.ts";
 
 const usage = `discord-agent [options]            talk with the agents in this terminal
@@ -50,7 +50,7 @@ async function main(): Promise<void> {
     return refuse([{ where: "arguments", problem: `"${positionals[0]}" is no command`, remedy: "See --help" }]);
   const config = configuration();
   if (config === null) return;
-  if (config.discord.token === null) await converse(config, values);
+  if (config.discord.token === null && config.role !== "migrate") await converse(config, values);
   else await serve(config, values);
 }
 
@@ -77,14 +77,34 @@ async function converse(config: Config, flags: Flags): Promise<void> {
     },
   });
   terminal.open();
-  const { talkInTerminal } = await import("./roles.ts");
+  const { talkInTerminal } = await import("./roles/terminal.ts");
   run.resolve(await live(config, flags, log, (role) => talkInTerminal(role, terminal)));
 }
 
-/** Lives on Discord until a signal ends it. */
+/** Lives on Discord until a signal ends it. Each role loads only what it needs. */
 async function serve(config: Config, flags: Flags): Promise<void> {
-  const { talkOnDiscord } = await import("./discord-role.ts");
-  await live(config, flags, makeLogger(config.logLevel, process.stderr), talkOnDiscord);
+  const log = makeLogger(config.logLevel, process.stderr);
+  switch (config.role) {
+    case "all-in-one":
+      await live(config, flags, log, (await import("./roles/all-in-one.ts")).talkOnDiscord);
+      break;
+    case "gateway":
+      await live(config, flags, log, (await import("./roles/gateway.ts")).hearDiscord);
+      break;
+    case "worker":
+      await live(config, flags, log, (await import("./roles/worker.ts")).answerDiscord);
+      break;
+    case "migrate":
+      await migrateOnce(config, flags, log);
+  }
+}
+
+/** Brings the database to this build's schema and ends. */
+async function migrateOnce(config: Config, flags: Flags, log: Logger): Promise<void> {
+  const { migrateDatabase } = await import("./roles/migrate.ts");
+  const run = Promise.withResolvers<Run>();
+  const done = () => void run.promise.then((it) => it.requestStop());
+  run.resolve(await live(config, flags, log, (role) => migrateDatabase(role, done)));
 }
 
 async function live(
@@ -134,7 +154,8 @@ function readArguments() {
 function configuration(): Config | null {
   try {
     const config = readConfig(process.env);
-    if (config.discord.token !== null || config.environment !== "production") return config;
+    if (config.discord.token !== null || config.environment !== "production" || config.role === "migrate")
+      return config;
     const problem = "in production the bot talks on Discord, and there is no token";
     refuse([
       { where: "DISCORD_TOKEN", problem, remedy: "Set it, or unset ENVIRONMENT=production to talk in the terminal" },

@@ -4,6 +4,7 @@ import type { Snowflake } from "./envelope.ts";
 import { readLastOf } from "./inbox/fates.ts";
 import { bareAnswers, bareTurns, dropQuotations, readConcerned, readMadeFrom } from "./inbox/forgetting.ts";
 import type { Inbox } from "./inbox/inbox.ts";
+import type { Revoked } from "./inbox/revisions.ts";
 import { isRemembered, storeRemembered } from "./inbox/rules.ts";
 import { countVectors, readDoomed, readReplies, removeMemories } from "./memory/forget-all.ts";
 import type { Memory } from "./memory/memory.ts";
@@ -24,8 +25,7 @@ export function makePrivacyDesk(options: {
     lastOf: (personId, conversationId) => readLastOf(database, personId, conversationId),
     forgetAll: async (what) => {
       const done = await database.transaction((tx) => forget(tx, what, inbox));
-      inbox.revoked(done.gone, true);
-      inbox.revoked(done.anew, false);
+      inbox.revoked(done.revoked);
       inbox.wake();
       await Promise.all(done.conversations.map((id) => memory.dropRecent(id)));
       return done.removed;
@@ -66,9 +66,7 @@ async function gather(tx: Sql, what: Forgotten) {
 interface Done {
   readonly removed: Removed;
   readonly conversations: readonly Snowflake[];
-  /** Messages that are no longer answered, and such as are answered anew. */
-  readonly gone: readonly Snowflake[];
-  readonly anew: readonly Snowflake[];
+  readonly revoked: readonly Revoked[];
 }
 
 async function forget(tx: Sql, what: Forgotten, inbox: Inbox): Promise<Done> {
@@ -81,5 +79,5 @@ async function forget(tx: Sql, what: Forgotten, inbox: Inbox): Promise<Done> {
   if (what.kind === "person") await tx.query("delete from feedback where user_id = $1", [what.personId]);
   // An answer that is being written has read what is forgotten now.
   const anew = await inbox.beginAnew(tx, [...new Set(concerned.map(({ scope }) => scope))]);
-  return { removed, conversations, gone, anew };
+  return { removed, conversations, revoked: [...gone, ...anew] };
 }

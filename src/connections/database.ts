@@ -2,7 +2,7 @@ import { ForeseenError } from "../errors.ts";
 import type { Component } from "../lifecycle/component.ts";
 import type { Logger } from "../log.ts";
 import type { Metrics } from "../metrics.ts";
-import { migrate } from "./migrate.ts";
+import { checkSchema, migrate } from "./migrate.ts";
 import { openPglite } from "./pglite.ts";
 import { openPostgres, type Database } from "./postgres.ts";
 import { templatePath } from "./template.ts";
@@ -17,6 +17,8 @@ export function makeDatabaseComponent(options: {
   poolMin: number;
   poolMax: number;
   folder: string;
+  /** True: brings the schema to this build's; false: refuses any other. */
+  migrates: boolean;
   metrics: Metrics;
   log: Logger;
 }): Component & { database: Database } {
@@ -36,6 +38,7 @@ export function makeDatabaseComponent(options: {
           poolMax: options.poolMax,
           onIdleError: (error) => log.warn({ err: error, component: "postgres" }, "an idle connection broke"),
         });
+  const announce = (migration: string) => log.info({ component: "postgres", migration }, "changing the schema");
   return {
     name: "postgres",
     database: {
@@ -46,7 +49,8 @@ export function makeDatabaseComponent(options: {
     },
     start: async () => {
       opened = await open();
-      const applied = await migrate(opened);
+      if (!options.migrates) await checkSchema(opened);
+      const applied = options.migrates ? await migrate(opened, announce) : [];
       if (applied.length > 0) log.info({ component: "postgres", applied }, "the schema was brought up to date");
       metrics.activeConnections.set({ connection_type: "postgres" }, 1);
     },

@@ -33,21 +33,42 @@ export async function schemaHash(): Promise<string> {
 
 /**
  * Brings the schema to this build's version, each migration in a transaction of its own, one process at a time. Resolves to
- * the names applied. Throws `schema_newer` when the database is ahead of this build, and names the right that the user lacks.
+ * the names applied, and calls `onBegin` with the name of each before it begins. Throws `schema_newer` when the database is ahead of this build, and
+ * names the right that the user lacks.
  */
-export async function migrate(database: Database): Promise<readonly string[]> {
+export async function migrate(
+  database: Database,
+  onBegin: (name: string) => void = () => {},
+): Promise<readonly string[]> {
   const migrations = await readMigrations();
   const applied: string[] = [];
   try {
     await database.transaction(prepare);
     for (const migration of migrations) {
       const known = migrations.at(-1)?.version ?? 0;
-      if (await database.transaction((tx) => apply(tx, migration, known))) applied.push(migration.name);
+      if (await database.transaction((tx) => apply(tx, migration, known, onBegin))) applied.push(migration.name);
     }
   } catch (error) {
     throw explainMigration(error);
   }
   return applied;
+}
+
+/** Throws `schema_older` or `schema_newer` when the database has another schema than this build. */
+export async function checkSchema(database: Sql): Promise<void> {
+  const known = (await readMigrations()).at(-1)?.version ?? 0;
+  const [there] = await database.query<{ there: boolean }>(
+    "select to_regclass('schema_migrations') is not null as there",
+  );
+  const [row] = there?.there
+    ? await database.query<{ newest: number | null }>("select max(version) as newest from schema_migrations")
+    : [];
+  const found = row?.newest ?? 0;
+  if (found > known) throw newer(found, known);
+  if (found === known) return;
+  const problem =
+    found === 0 ? "The database is empty" : `The database has schema version ${found}, this build needs ${known}`;
+  throw new ForeseenError("schema_older", `${problem}: run this build once with ROLE=migrate`, { kind: "bury" });
 }
 
 /** One process at a time, until the transaction ends: "if not exists" alone fails when two create the same at once. */
@@ -67,7 +88,12 @@ async function prepare(tx: Sql): Promise<void> {
 }
 
 /** False when it has been applied before. */
-async function apply(tx: Sql, { version, name, sql }: Migration, known: number): Promise<boolean> {
+async function apply(
+  tx: Sql,
+  { version, name, sql }: Migration,
+  known: number,
+  onBegin: (name: string) => void,
+): Promise<boolean> {
   await takeTurns(tx);
   const [row] = await tx.query<{ newest: number | null; done: boolean }>(
     `select max(version) as newest, coalesce(bool_or(version = $1), false) as done from schema_migrations`,
@@ -75,6 +101,7 @@ async function apply(tx: Sql, { version, name, sql }: Migration, known: number):
   );
   if (row?.newest && row.newest > known) throw newer(row.newest, known);
   if (row?.done) return false;
+  onBegin(name);
   await tx.query(sql);
   await tx.query("insert into schema_migrations (version, name) values ($1, $2)", [version, name]);
   return true;

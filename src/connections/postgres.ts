@@ -78,6 +78,17 @@ function withoutValues(error: unknown): unknown {
   return Object.assign(new Error(`Postgres ${code}: ${problem}`), { code, table, constraint });
 }
 
+/** How every connection to a server is opened. */
+export function clientOptions(url: string): pg.ClientConfig {
+  return {
+    // These modes check the certificate today, with a warning on standard error that another day they will not.
+    connectionString: url.replace(/\bsslmode=(?:prefer|require|verify-ca)\b/, "sslmode=verify-full"),
+    connectionTimeoutMillis: 5_000,
+    keepAlive: true,
+    application_name: "discord-agent",
+  };
+}
+
 /** Opens a pool to a Postgres server; rejects with one sentence when it cannot be reached or cannot carry the product. */
 export async function openPostgres(options: {
   url: string;
@@ -86,12 +97,9 @@ export async function openPostgres(options: {
   onIdleError: (error: Error) => void;
 }): Promise<Database> {
   const pool = new pg.Pool({
-    // These modes check the certificate today, with a warning on standard error that another day they will not.
-    connectionString: options.url.replace(/\bsslmode=(?:prefer|require|verify-ca)\b/, "sslmode=verify-full"),
+    ...clientOptions(options.url),
     min: options.poolMin,
     max: options.poolMax,
-    connectionTimeoutMillis: 5_000,
-    application_name: "discord-agent",
   });
   pool.on("error", options.onIdleError);
   const database = makeDatabase(pool);

@@ -4,6 +4,7 @@ import { dropFeedback, noteFeedback } from "../discord/feedback.ts";
 import { dropChannels, storeChannels, storeGuild, type Places, type Where } from "../discord/places.ts";
 import type { Envelope, Priority, Snowflake } from "../envelope.ts";
 import type { Inbox } from "../inbox/inbox.ts";
+import type { Revoked } from "../inbox/revisions.ts";
 import type { Logger } from "../log.ts";
 import { fetchMissed, type Gap } from "./backfill.ts";
 import type { WireInteraction } from "../discord/interaction.ts";
@@ -46,8 +47,7 @@ interface Aftermath {
   kept: number;
   readonly guilds: Set<Snowflake>;
   readonly conversations: Set<Snowflake>;
-  readonly gone: Snowflake[];
-  readonly reworded: Snowflake[];
+  readonly revoked: Revoked[];
 }
 
 /** Stores the events of one shard: messages into the inbox, guilds and channels into their tables, edits and deletions everywhere. */
@@ -59,7 +59,7 @@ export function makeHearing(options: HearingOptions) {
   return async (lease: Lease, all: readonly Heard[], progress: Progress, signal: AbortSignal): Promise<void> => {
     const heard = all.filter((one) => concernsUs(guildOf(one)));
     const prepared = await prepare(options, heard, lease, signal);
-    const after: Aftermath = { kept: 0, guilds: new Set(), conversations: new Set(), gone: [], reworded: [] };
+    const after: Aftermath = { kept: 0, guilds: new Set(), conversations: new Set(), revoked: [] };
     await database.transaction(async (tx) => {
       await advance(tx, lease, progress);
       for (const one of heard) await storePlace(tx, one, options.self(), after);
@@ -69,8 +69,7 @@ export function makeHearing(options: HearingOptions) {
     });
     for (const guildId of after.guilds) places.changed(guildId);
     if (after.kept > 0) inbox.wake();
-    if (after.gone.length > 0) inbox.revoked(after.gone, true);
-    if (after.reworded.length > 0) inbox.revoked(after.reworded, false);
+    inbox.revoked(after.revoked);
     if (after.conversations.size > 0) await options.revise.drop([...after.conversations]);
   };
 }
@@ -264,18 +263,18 @@ async function revise(
     const { conversations, revoked } = await inbox.deleted(tx, heard.messageIds);
     await memory.forget(tx, heard.messageIds);
     for (const id of conversations) after.conversations.add(id);
-    after.gone.push(...revoked);
+    after.revoked.push(...revoked);
   } else if (heard.kind === "edited") {
     const envelope = edited.get(heard.message.id);
     if (envelope === undefined) return;
-    const { isKnown, isAgain } = await inbox.edited(tx, envelope);
+    const { isKnown, revoked } = await inbox.edited(tx, envelope);
     if (!isKnown) return;
-    if (isAgain) await memory.forget(tx, [envelope.messageId]);
+    if (revoked !== null) await memory.forget(tx, [envelope.messageId]);
     else await memory.rewrite(tx, envelope.messageId, envelope.text);
     after.conversations.add(envelope.conversationId);
-    if (isAgain) {
+    if (revoked !== null) {
       after.kept += 1;
-      after.reworded.push(envelope.messageId);
+      after.revoked.push(revoked);
     }
   } else if (heard.kind === "reaction") {
     const { messageId: spokenId, userId, emoji, added } = heard;

@@ -1,8 +1,8 @@
-import type { Snowflake } from "../envelope.ts";
 import { asError, ForeseenError } from "../errors.ts";
 import type { Component } from "../lifecycle/component.ts";
 import type { Logger } from "../log.ts";
 import type { Inbox } from "./inbox.ts";
+import type { Revoked } from "./revisions.ts";
 import { referenceOf, type Turn } from "./turns.ts";
 
 interface ConsumerOptions {
@@ -98,22 +98,25 @@ function waitFor(bells: Set<() => void>, signal: AbortSignal): Promise<void> {
   });
 }
 
+function isRevoked({ envelope, attempts }: Turn, revoked: Revoked): boolean {
+  return envelope.messageId === revoked.messageId && attempts < revoked.attempts;
+}
+
 /** The lanes' state: turns in flight, and at most one look into the inbox at a time (`again` asks for one more after it). */
 function makeLanes(options: ConsumerOptions) {
   const { inbox, answer, lanes, turnDeadlineMs, log } = options;
   const inFlight = new Map<Turn, Promise<void>>();
   const stopped = new AbortController();
   const putBack = makePutBack(options, stopped.signal);
-  const revocations = new Map<Snowflake, AbortController>();
+  const revocations = new Map<Turn, AbortController>();
   const onIdle = new Set<() => void>();
   let looking: Promise<void> | null = null;
   let again = false;
   let closed = false;
 
   const run = async (turn: Turn) => {
-    const { messageId } = turn.envelope;
     const revoked = new AbortController();
-    revocations.set(messageId, revoked);
+    revocations.set(turn, revoked);
     try {
       await answer(turn, AbortSignal.any([stopped.signal, revoked.signal, AbortSignal.timeout(turnDeadlineMs)]));
     } catch (error) {
@@ -121,7 +124,7 @@ function makeLanes(options: ConsumerOptions) {
       if (revoked.signal.aborted) return;
       await putBack(turn, asError(error));
     } finally {
-      if (revocations.get(messageId) === revoked) revocations.delete(messageId);
+      revocations.delete(turn);
       inFlight.delete(turn);
       wake();
     }
@@ -150,9 +153,9 @@ function makeLanes(options: ConsumerOptions) {
   return {
     inFlight,
     wake,
-    /** The answers to these messages are no longer wanted. */
-    revoke: (messageIds: readonly Snowflake[]) => {
-      for (const id of messageIds) revocations.get(id)?.abort();
+    /** These attempts are no longer wanted; a newer one of the same message may be under way already. */
+    revoke: (attempts: readonly Revoked[]) => {
+      for (const [turn, revoked] of revocations) if (attempts.some((one) => isRevoked(turn, one))) revoked.abort();
     },
     idle: (signal: AbortSignal) => waitFor(onIdle, signal),
     close: async (deadline: AbortSignal) => {

@@ -1,6 +1,7 @@
 import type { Forgotten } from "../chat/desk.ts";
 import type { Sql } from "../connections/postgres.ts";
 import type { Snowflake } from "../envelope.ts";
+import type { Revoked } from "./revisions.ts";
 
 /** A message that is to be forgotten. */
 export interface ConcernedTurn {
@@ -96,14 +97,16 @@ export async function dropQuotations(
 }
 
 /** Puts back what is being answered in these scopes, without what was thought of so far; an attempt under way can no longer end it. */
-export async function putBackOpen(
-  sql: Sql,
-  scopes: readonly Snowflake[],
-): Promise<readonly { messageId: Snowflake; conversationId: Snowflake }[]> {
-  const rows = await sql.query<{ message_id: Snowflake; conversation_id: Snowflake }>(
+export async function putBackOpen(sql: Sql, scopes: readonly Snowflake[]): Promise<readonly Revoked[]> {
+  const rows = await sql.query<{ message_id: Snowflake; conversation_id: Snowflake; attempts: number }>(
     `update turns set state = 'waiting', draft = null, receipt = null, attempts = attempts + 1
-     where scope = any($1::bigint[]) and state in ('answering', 'drafted') returning message_id, conversation_id`,
+     where scope = any($1::bigint[]) and state in ('answering', 'drafted') returning message_id, conversation_id, attempts`,
     [scopes],
   );
-  return rows.map((row) => ({ messageId: row.message_id, conversationId: row.conversation_id }));
+  return rows.map((row) => ({
+    messageId: row.message_id,
+    conversationId: row.conversation_id,
+    attempts: row.attempts,
+    isGone: false,
+  }));
 }

@@ -1,12 +1,14 @@
 import { PgBoss } from "pg-boss";
 import type { Receipt } from "../chat/chat.ts";
+import type { Notices } from "../connections/notices.ts";
 import type { Database, Sql } from "../connections/postgres.ts";
 import type { Envelope, Priority, Snowflake } from "../envelope.ts";
 import type { Check, Component } from "../lifecycle/component.ts";
 import type { Logger } from "../log.ts";
+import { makeSearch, reclaim, searchEveryMs } from "./dead-processes.ts";
 import { bareTurns, putBackOpen } from "./forgetting.ts";
 import { readReport, tokensToday, type InboxReport } from "./report.ts";
-import { deleteTurns, editTurn } from "./revisions.ts";
+import { deleteTurns, editTurn, type Revoked } from "./revisions.ts";
 import {
   finishTurn,
   joinFollowing,
@@ -26,24 +28,24 @@ export interface Inbox extends Component {
   keep(envelope: Envelope, priority: Priority): Promise<boolean>;
   /** Keeps several as part of the transaction `tx`, in their order; resolves to how many are new. Call `wake` once it has committed. */
   keepAll(tx: Sql, heard: readonly { readonly envelope: Envelope; readonly priority: Priority }[]): Promise<number>;
-  /** Tells those who wait for work in this process that there is some. */
+  /** Tells those who wait for work in this process that there is some; other processes are told by the transaction. */
   wake(): void;
   /** These messages are gone: what waits is not answered, what is being answered is not spoken, and their words leave the turns. */
   deleted(
     tx: Sql,
     messageIds: readonly Snowflake[],
-  ): Promise<{ readonly conversations: readonly Snowflake[]; readonly revoked: readonly Snowflake[] }>;
+  ): Promise<{ readonly conversations: readonly Snowflake[]; readonly revoked: readonly Revoked[] }>;
   /**
    * A message has new words. One that waits is answered in its new wording, one that is being answered begins anew, and one that was answered a
-   * minute ago or less is answered again (`isAgain`); older ones only change their words. `isKnown`: there is such a message.
+   * minute ago or less is answered again (both `revoked`); older ones only change their words. `isKnown`: there is such a message.
    */
-  edited(tx: Sql, envelope: Envelope): Promise<{ readonly isKnown: boolean; readonly isAgain: boolean }>;
-  /** Puts back what is being answered in these scopes, to be thought of anew; resolves to the messages to be `revoked` once `tx` has committed. */
-  beginAnew(tx: Sql, scopes: readonly Snowflake[]): Promise<readonly Snowflake[]>;
-  /** Ends what this process does for these messages; call it once the transaction of `deleted` (they are gone) or `edited` has committed. */
-  revoked(messageIds: readonly Snowflake[], areGone: boolean): void;
-  /** Calls back with every message whose answer is no longer wanted, or not this one. */
-  onRevoked(listener: (messageIds: readonly Snowflake[], areGone: boolean) => void): void;
+  edited(tx: Sql, envelope: Envelope): Promise<{ readonly isKnown: boolean; readonly revoked: Revoked | null }>;
+  /** Puts back what is being answered in these scopes, to be thought of anew; resolves to those to be `revoked` once `tx` has committed. */
+  beginAnew(tx: Sql, scopes: readonly Snowflake[]): Promise<readonly Revoked[]>;
+  /** Ends what this process does for these messages; call it once the transaction that revoked them has committed. Other processes are told by it. */
+  revoked(attempts: readonly Revoked[]): void;
+  /** Calls back with every attempt that is no longer wanted, whichever process heard so. */
+  onRevoked(listener: (attempts: readonly Revoked[]) => void): void;
   /** Takes up at most `limit` turns, the oldest of each conversation that is not being answered already. */
   take(limit: number): Promise<readonly Turn[]>;
   saveDraft(turn: Turn, draft: Draft): Promise<void>;
@@ -61,18 +63,34 @@ export interface Inbox extends Component {
   touch(turns: readonly Turn[]): Promise<void>;
   /** What each agent's answers have used since midnight UTC, in tokens. */
   tokensToday(): Promise<ReadonlyMap<string, number>>;
-  /** Calls back after every `keep`, in this process. */
+  /** Calls back after every `keep`, in whichever process. */
   onKept(listener: () => void): void;
   report(): Promise<InboxReport>;
 }
 
-/** `alone`: no other process uses this database, so turns found in progress at the start belong to a dead one. */
-export function makeInbox(options: { database: Database; alone: boolean; log: Logger }): Inbox {
-  const { database } = options;
-  const boss = makeBoss(database, options.alone, options.log);
+export interface InboxOptions {
+  readonly database: Database;
+  readonly notices: Notices;
+  /** No other process uses this database, so turns found in progress at the start belong to a dead one. */
+  readonly alone: boolean;
+  /** False: the queue must be there already. */
+  readonly migrates: boolean;
+  readonly log: Logger;
+}
+
+/** Builds the inbox; nothing is opened. */
+export function makeInbox(options: InboxOptions): Inbox {
+  const { database, notices } = options;
+  const boss = makeBoss(options);
   const listeners: (() => void)[] = [];
   const wake = () => {
     for (const listener of listeners) listener();
+  };
+  notices.on("kept", wake);
+  const keep = async (tx: Sql, heard: Parameters<Inbox["keepAll"]>[1]) => {
+    const kept = await keepAll(tx, boss, heard);
+    if (kept > 0) await notices.send(tx, "kept");
+    return kept;
   };
   const end = (turn: Turn, how: Parameters<typeof finishTurn>[2], also: (tx: Sql) => Promise<void>) =>
     database.transaction(async (tx) => {
@@ -86,13 +104,13 @@ export function makeInbox(options: { database: Database; alone: boolean; log: Lo
     name: "inbox",
     ...makeLife(boss, options, wake),
     keep: async (envelope, priority) => {
-      const kept = await database.transaction((tx) => keepAll(tx, boss, [{ envelope, priority }]));
+      const kept = await database.transaction((tx) => keep(tx, [{ envelope, priority }]));
       if (kept > 0) wake();
       return kept > 0;
     },
-    keepAll: (tx, heard) => keepAll(tx, boss, heard),
+    keepAll: keep,
     wake,
-    ...makeRevising(boss),
+    ...makeRevising(boss, notices),
     take: (limit) => take(database, boss, limit),
     saveDraft: (turn, draft) => storeDraft(database, turn, draft),
     beginSpeaking: (turn) => markSpeaking(database, turn),
@@ -118,14 +136,15 @@ export function makeInbox(options: { database: Database; alone: boolean; log: Lo
 
 function makeLife(
   boss: PgBoss,
-  { database, alone, log }: { database: Database; alone: boolean; log: Logger },
+  { database, alone, migrates, log }: InboxOptions,
   wake: () => void,
 ): Pick<Inbox, "start" | "stop"> & Required<Pick<Inbox, "check">> {
   let searching: NodeJS.Timeout | undefined;
   return {
     start: async () => {
       await boss.start();
-      await boss.createQueue(queue, { policy: "key_strict_fifo", retryLimit: 1_000_000, heartbeatSeconds: 60 });
+      if (migrates)
+        await boss.createQueue(queue, { policy: "key_strict_fifo", retryLimit: 1_000_000, heartbeatSeconds: 60 });
       // Fills the library's cache of queues, which it would otherwise read around a transaction that holds the only connection.
       await boss.touch(queue, [jobId("0")]);
       if (alone) await reclaim(database, boss);
@@ -145,48 +164,32 @@ function makeLife(
   };
 }
 
-const searchEveryMs = 2_500;
-/** A consumer touches its turns every 2.5 s. */
-const deadAfterSeconds = 7.5;
-
-/**
- * Puts back the turns of processes that died, ten seconds after their last sign of life; the library's own supervision takes a minute or two. What
- * is silent has to be so in two looks: after an outage of Postgres everybody is, until they have touched theirs.
- */
-function makeSearch(options: { database: Database; boss: PgBoss; wake: () => void; log: Logger }): () => void {
-  const { database, boss, wake, log } = options;
-  let suspects = new Set<string>();
-  const search = async () => {
-    const silent = await database.query<{ id: string; retryCount: number }>(
-      `select id, retry_count as "retryCount" from pgboss.job
-       where name = $1 and policy = 'key_strict_fifo' and state = 'active' and heartbeat_on < now() - make_interval(secs => $2)`,
-      [queue, deadAfterSeconds],
-    );
-    const nameOf = (job: { id: string; retryCount: number }) => `${job.id} ${job.retryCount}`;
-    const dead = silent.filter((job) => suspects.has(nameOf(job)));
-    suspects = new Set(silent.map(nameOf));
-    if (dead.length === 0) return;
-    await boss.fail(queue, dead, { reason: "the process that held it is gone" });
-    log.warn({ component: "inbox", turns: dead.length }, "the turns of a process that died are put back");
-    wake();
-  };
-  // While Postgres is away nobody can tell who died, and others say that it is.
-  return () => void search().catch(() => suspects.clear());
-}
-
 /** What becomes of messages that their writers change or take back. */
-function makeRevising(boss: PgBoss): Pick<Inbox, "deleted" | "edited" | "beginAnew" | "revoked" | "onRevoked"> {
-  const revocations: ((messageIds: readonly Snowflake[], areGone: boolean) => void)[] = [];
+function makeRevising(
+  boss: PgBoss,
+  notices: Notices,
+): Pick<Inbox, "deleted" | "edited" | "beginAnew" | "revoked" | "onRevoked"> {
+  const listeners: ((attempts: readonly Revoked[]) => void)[] = [];
+  const revoked = (attempts: readonly Revoked[]) => {
+    if (attempts.length > 0) for (const listener of listeners) listener(attempts);
+  };
+  notices.on("revoked", (words) => revoked((words ?? []).map(readRevoked)));
+  const tell = async (tx: Sql, attempts: readonly Revoked[]) => {
+    for (let from = 0; from < attempts.length; from += mostInNotice)
+      await notices.send(tx, "revoked", attempts.slice(from, from + mostInNotice).map(writeRevoked));
+  };
   return {
     deleted: async (tx, messageIds) => {
       const rows = await deleteTurns(tx, messageIds);
-      const open = rows.filter((row) => row.wasOpen).map((row) => row.messageId);
-      if (open.length > 0) await boss.deleteJob(queue, open.map(jobId), { db: asBossDb(tx) });
+      const open = rows.filter((row) => row.wasOpen);
+      if (open.length > 0) await boss.deleteJob(queue, open.map(idOf).map(jobId), { db: asBossDb(tx) });
+      await tell(tx, open);
       return { conversations: [...new Set(rows.map((row) => row.conversationId))], revoked: open };
     },
     edited: async (tx, envelope) => {
       const outcome = await editTurn(tx, envelope);
-      if (outcome.isAgain) {
+      if (outcome.revoked !== null) {
+        await tell(tx, [outcome.revoked]);
         await boss.deleteJob(queue, jobId(envelope.messageId), { db: asBossDb(tx) });
         await boss.insert(queue, [jobOf(envelope, "mention")], { db: asBossDb(tx) });
       }
@@ -202,20 +205,32 @@ function makeRevising(boss: PgBoss): Pick<Inbox, "deleted" | "edited" | "beginAn
         open.map((one) => jobOf(one, "mention")),
         { db },
       );
-      return open.map(idOf);
+      await tell(tx, open);
+      return open;
     },
-    revoked: (messageIds, areGone) => {
-      for (const listener of revocations) listener(messageIds, areGone);
-    },
-    onRevoked: (listener) => revocations.push(listener),
+    revoked,
+    onRevoked: (listener) => listeners.push(listener),
   };
 }
 
-function makeBoss(database: Database, alone: boolean, log: Logger): PgBoss {
+/** Each is at most 70 characters long, and a notice 8,000. */
+const mostInNotice = 100;
+
+function writeRevoked({ messageId, conversationId, attempts, isGone }: Revoked): string {
+  return [messageId, conversationId, attempts, isGone ? "gone" : "anew"].join(":");
+}
+
+function readRevoked(word: string): Revoked {
+  const [messageId = "0", conversationId = "0", attempts, fate] = word.split(":");
+  return { messageId, conversationId, attempts: Number(attempts), isGone: fate === "gone" };
+}
+
+function makeBoss({ database, alone, migrates, log }: InboxOptions): PgBoss {
   const boss = new PgBoss({
     db: { executeSql: (text, values) => asBossDb(database).executeSql(text, values).catch(admitTheRace) },
     backend: alone ? "pglite" : "postgres",
     schedule: false,
+    migrate: migrates,
     // An embedded database has one user, whose dead turns are reclaimed at its start; there is nobody to supervise.
     supervise: !alone,
     monitorVacuum: false,
@@ -260,16 +275,4 @@ async function take(database: Database, boss: PgBoss, limit: number): Promise<re
       return turn ? [{ ...turn, job: { id: job.id, retryCount: job.retryCount } }] : [];
     });
   });
-}
-
-async function reclaim(database: Database, boss: PgBoss): Promise<void> {
-  const rows = await database.query<{ id: string }>("select id from pgboss.job where name = $1 and state = 'active'", [
-    queue,
-  ]);
-  if (rows.length > 0)
-    await boss.fail(
-      queue,
-      rows.map((row) => row.id),
-      { reason: "the process that held it is gone" },
-    );
 }

@@ -5,12 +5,22 @@ import { dropQuotations } from "./forgetting.ts";
 /** An answered message is answered anew when it is edited this soon, and so is one that was ignored and now turns to the bot. */
 const answerAgainSeconds = 60;
 
+/** An attempt to answer that is no longer wanted. */
+export interface Revoked {
+  readonly messageId: Snowflake;
+  readonly conversationId: Snowflake;
+  /** Attempts before this one are meant. */
+  readonly attempts: number;
+  /** True: the message is gone; false: it is answered anew. */
+  readonly isGone: boolean;
+}
+
 /** Ends the turns of deleted messages and takes their words out; `wasOpen`: it waited for its answer. An attempt under way can no longer end it. */
 export async function deleteTurns(
   sql: Sql,
   messageIds: readonly Snowflake[],
-): Promise<readonly { messageId: Snowflake; conversationId: Snowflake; wasOpen: boolean }[]> {
-  const rows = await sql.query<{ message_id: string; conversation_id: string; was_open: boolean }>(
+): Promise<readonly (Revoked & { wasOpen: boolean })[]> {
+  const rows = await sql.query<{ message_id: string; conversation_id: string; attempts: number; was_open: boolean }>(
     `with before as (
        select message_id, state in ('waiting', 'answering', 'drafted') as was_open from turns
        where message_id = any($1::bigint[]) order by message_id for update)
@@ -18,20 +28,22 @@ export async function deleteTurns(
        state = case when b.was_open then 'ignored' else t.state end,
        error = case when b.was_open then 'the message was deleted' else t.error end,
        finished_at = coalesce(t.finished_at, now())
-     from before b where t.message_id = b.message_id returning t.message_id, t.conversation_id, b.was_open`,
+     from before b where t.message_id = b.message_id returning t.message_id, t.conversation_id, t.attempts, b.was_open`,
     [messageIds],
   );
   await dropQuotations(sql, messageIds, null);
   return rows.map((row) => ({
     messageId: row.message_id,
     conversationId: row.conversation_id,
+    attempts: row.attempts,
+    isGone: true,
     wasOpen: row.was_open,
   }));
 }
 
-/** Gives a turn its new words, unless its words were forgotten; see Inbox.edited. A job is only needed anew when it is `isAgain`. */
-export async function editTurn(sql: Sql, envelope: Envelope): Promise<{ isKnown: boolean; isAgain: boolean }> {
-  const [row] = await sql.query<{ again: boolean }>(
+/** Gives a turn its new words, unless its words were forgotten; see Inbox.edited. A job is only needed anew when there is an attempt that was `revoked`. */
+export async function editTurn(sql: Sql, envelope: Envelope): Promise<{ isKnown: boolean; revoked: Revoked | null }> {
+  const [row] = await sql.query<{ again: boolean; attempts: number }>(
     `with before as (
        select message_id, state in ('answering', 'drafted')
          or (state = 'answered' or state = 'ignored' and $3 and not addressed) and finished_at > now() - make_interval(secs => $5) as again
@@ -42,7 +54,7 @@ export async function editTurn(sql: Sql, envelope: Envelope): Promise<{ isKnown:
        state = case when b.again then 'waiting' else t.state end,
        draft = case when b.again then null else t.draft end,
        finished_at = case when b.again then null else t.finished_at end
-     from before b where t.message_id = b.message_id returning b.again`,
+     from before b where t.message_id = b.message_id returning b.again, t.attempts`,
     [
       envelope.messageId,
       envelope.text,
@@ -52,5 +64,7 @@ export async function editTurn(sql: Sql, envelope: Envelope): Promise<{ isKnown:
       envelope.author.name,
     ],
   );
-  return { isKnown: row !== undefined, isAgain: row?.again ?? false };
+  const { messageId, conversationId } = envelope;
+  const revoked = row?.again === true ? { messageId, conversationId, attempts: row.attempts, isGone: false } : null;
+  return { isKnown: row !== undefined, revoked };
 }

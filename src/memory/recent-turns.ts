@@ -27,6 +27,14 @@ export interface RecentTurns {
   drop(conversationId: Snowflake, signal: AbortSignal): Promise<void>;
 }
 
+/** Knows nothing: every read goes to Postgres. */
+export const uncachedRecentTurns: RecentTurns = {
+  read: async () => null,
+  replace: async () => {},
+  append: async () => {},
+  drop: async () => {},
+};
+
 interface Row {
   message_id: string;
   author_id: string;

@@ -6,6 +6,7 @@ import { makeInbox } from "../../src/inbox/inbox.ts";
 import { describeUnless } from "../servers/databases.ts";
 import { administer, type TestDatabase } from "../servers/postgres.ts";
 import { createServerDatabase, whyNoPostgres } from "../servers/shared.ts";
+import { byItself } from "../inbox/by-itself.ts";
 
 const log = pino({ level: "silent" });
 
@@ -27,11 +28,11 @@ describeUnless(await whyNoPostgres(), "the migrations on a server", () => {
 
   it("are applied once when several processes start at once on an empty database, each with its queue", async () => {
     const processes = await Promise.all([1, 2, 3, 4].map(connect));
-    const applied = await Promise.all(processes.map(migrate));
+    const applied = await Promise.all(processes.map((database) => migrate(database)));
     const names = applied.flat();
     expect(names.length).toBeGreaterThan(0);
     expect(new Set(names).size).toBe(names.length);
-    const inboxes = processes.map((database) => makeInbox({ database, alone: false, log }));
+    const inboxes = processes.map((database) => makeInbox({ ...byItself, database, alone: false, log }));
     await Promise.all(inboxes.map((inbox) => inbox.start(AbortSignal.timeout(30_000), () => {})));
     await Promise.all(inboxes.map((inbox) => inbox.stop(AbortSignal.timeout(5_000))));
     expect(await migrate(processes[0]!)).toEqual([]);
@@ -80,7 +81,7 @@ describeUnless(await whyNoPostgres(), "the migrations on a server", () => {
 /** What a start does to a database. */
 async function bringUp(database: Database): Promise<void> {
   await migrate(database);
-  const inbox = makeInbox({ database, alone: false, log });
+  const inbox = makeInbox({ ...byItself, database, alone: false, log });
   await inbox.start(AbortSignal.timeout(30_000), () => {});
   await inbox.stop(AbortSignal.timeout(5_000));
 }

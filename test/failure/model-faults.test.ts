@@ -8,6 +8,7 @@ import { makeSeat } from "../../src/terminal/place.ts";
 import { temporaryFolder } from "../connections/fresh-database.ts";
 import { startGeminiSimulator, type Behaviour, type Simulator } from "../simulators/gemini/simulator.ts";
 import { startWatched, type Watched } from "./process.ts";
+import { byItself } from "../inbox/by-itself.ts";
 
 type Wrong = Pick<Behaviour, "fault" | "finishReason" | "reply" | "chunkMs">;
 
@@ -181,7 +182,7 @@ async function endWell(bot: Watched): Promise<void> {
 async function keepMessages(folder: string, channels: readonly string[]): Promise<string[]> {
   const database = await openPglite(folder, { template: await templatePath() });
   await migrate(database);
-  const inbox = makeInbox({ database, alone: true, log: makeLogger("silent", process.stderr) });
+  const inbox = makeInbox({ ...byItself, database, alone: true, log: makeLogger("silent", process.stderr) });
   const ids: string[] = [];
   const seat = makeSeat({ author: "you", locale: null, now: () => new Date() });
   await inbox.start(AbortSignal.timeout(20_000), () => {});

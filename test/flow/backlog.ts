@@ -4,6 +4,7 @@ import { templatePath } from "../../src/connections/template.ts";
 import { makeInbox } from "../../src/inbox/inbox.ts";
 import { makeLogger } from "../../src/log.ts";
 import { makeSeat } from "../../src/terminal/place.ts";
+import { byItself } from "../inbox/by-itself.ts";
 
 /** One message that waits in the inbox of a product that is not running. */
 export interface Waiting {
@@ -22,7 +23,7 @@ export async function keepBacklog(
 ): Promise<readonly Waiting[]> {
   const database = await openPglite(folder, { template: await templatePath() });
   await migrate(database);
-  const inbox = makeInbox({ database, alone: true, log: makeLogger("silent", process.stderr) });
+  const inbox = makeInbox({ ...byItself, database, alone: true, log: makeLogger("silent", process.stderr) });
   await inbox.start(AbortSignal.timeout(20_000), () => {});
   const seat = makeSeat({ author: "you", locale: null, now: () => new Date() });
   const kept: Waiting[] = [];

@@ -16,6 +16,7 @@ import { watchAgentsFile } from "../../src/settings/file-settings.ts";
 import { makeThink } from "../../src/think/graph.ts";
 import { apologyFor } from "../../src/think/ladder.ts";
 import { openFreshDatabase } from "../connections/fresh-database.ts";
+import { byItself } from "../inbox/by-itself.ts";
 
 /** The product's own parts in this process, with a chat that takes down what is spoken, and faults that can be switched on. */
 export async function openBot(log: Logger) {
@@ -29,7 +30,7 @@ export async function openBot(log: Logger) {
   const database = await openFreshDatabase();
   const model = makeOffline();
   const settings = watchAgentsFile(join(import.meta.dirname, "..", "..", "agents.yaml"), log);
-  const inbox = makeInbox({ database, alone: true, log });
+  const inbox = makeInbox({ ...byItself, database, alone: true, log });
   const recentTurns = makeInProcessRecentTurns({
     lines: 20,
     maxAgeMs: 86_400_000,

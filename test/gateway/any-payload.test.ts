@@ -12,6 +12,7 @@ import { makeMetrics } from "../../src/metrics.ts";
 import { openFreshDatabase } from "../connections/fresh-database.ts";
 import { startDiscordSimulator, type DiscordSimulator } from "../simulators/discord/simulator.ts";
 import { mutated, randomFrom, samples } from "./payloads.ts";
+import { byItself } from "../inbox/by-itself.ts";
 
 const canary = "canary-7f31";
 const log = pino({ level: "silent" });
@@ -56,7 +57,7 @@ describe("whatever Discord sends", () => {
       const metrics = makeMetrics();
       const api = `${simulator.url}/api`;
       const rest = makeDiscordRest({ name: "test", token: "sim-reception-token-0000", api, metrics, log });
-      const inbox = makeInbox({ database, alone: true, log });
+      const inbox = makeInbox({ ...byItself, database, alone: true, log });
       await inbox.start(new AbortController().signal, () => {});
       const store = makeHearing({
         database,

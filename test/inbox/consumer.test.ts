@@ -4,13 +4,14 @@ import { makeConsumer } from "../../src/inbox/consumer.ts";
 import { makeInbox } from "../../src/inbox/inbox.ts";
 import { describeOnBothDatabases } from "../servers/databases.ts";
 import { envelope } from "./envelopes.ts";
+import { byItself } from "./by-itself.ts";
 
 const log = pino({ level: "silent" });
 
 await describeOnBothDatabases("the consumer", ({ open, alone }) => {
   it("takes up what waits as soon as a lane is free, however often it looked while none was", async () => {
     const database = await open();
-    const inbox = makeInbox({ database, alone, log });
+    const inbox = makeInbox({ ...byItself, database, alone, log });
     const gate = Promise.withResolvers<void>();
     const taken: string[] = [];
     const consumer = makeConsumer({

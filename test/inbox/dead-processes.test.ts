@@ -6,6 +6,7 @@ import { openServerDatabase } from "../connections/fresh-database.ts";
 import { describeUnless } from "../servers/databases.ts";
 import { whyNoPostgres } from "../servers/shared.ts";
 import { envelope } from "./envelopes.ts";
+import { byItself } from "./by-itself.ts";
 
 const log = pino({ level: "silent" });
 const patience = { timeout: 30_000, interval: 50 };
@@ -16,8 +17,8 @@ describeUnless(await whyNoPostgres(), "the inbox of several processes", () => {
   let living: Inbox;
   beforeAll(async () => {
     database = await openServerDatabase();
-    dead = makeInbox({ database, alone: false, log });
-    living = makeInbox({ database, alone: false, log });
+    dead = makeInbox({ ...byItself, database, alone: false, log });
+    living = makeInbox({ ...byItself, database, alone: false, log });
     await dead.start(AbortSignal.timeout(30_000), () => {});
     await living.start(AbortSignal.timeout(30_000), () => {});
     // From here on it looks after nothing, as a process that was killed.

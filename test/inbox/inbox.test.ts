@@ -5,6 +5,7 @@ import type { Database } from "../../src/connections/postgres.ts";
 import { makeInbox, type Inbox } from "../../src/inbox/inbox.ts";
 import { describeOnBothDatabases } from "../servers/databases.ts";
 import { envelope } from "./envelopes.ts";
+import { byItself } from "./by-itself.ts";
 
 const log = pino({ level: "silent" });
 const nothing = async () => {};
@@ -14,7 +15,7 @@ await describeOnBothDatabases("the inbox", ({ open, alone }) => {
   let inbox: Inbox;
   beforeAll(async () => {
     database = await open();
-    inbox = makeInbox({ database, alone, log });
+    inbox = makeInbox({ ...byItself, database, alone, log });
     await inbox.start(AbortSignal.timeout(30_000), () => {});
   });
   afterAll(async () => {
@@ -73,7 +74,7 @@ await describeOnBothDatabases("the inbox", ({ open, alone }) => {
     await inbox.saveDraft(turn!, { text: "the finished answer", receipt });
     await inbox.beginSpeaking(turn!);
     if (!alone) await findDead(database);
-    const restarted = makeInbox({ database, alone, log });
+    const restarted = makeInbox({ ...byItself, database, alone, log });
     await restarted.start(AbortSignal.timeout(10_000), () => {});
     const [again] = await restarted.take(1);
     expect(again).toMatchObject({ attempts: 2, maybeSpoken: true, draft: { text: "the finished answer" } });

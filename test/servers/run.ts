@@ -15,6 +15,7 @@ import { findOldPostgres } from "./old-postgres.ts";
 import { Missing } from "./packages.ts";
 import { createDatabase, dropDatabases, findPostgres, startPostgres } from "./postgres.ts";
 import { findRedis, redisDatabases, startRedis } from "./redis.ts";
+import { byItself } from "../inbox/by-itself.ts";
 
 declare module "vitest" {
   interface ProvidedContext {
@@ -85,7 +86,7 @@ async function openSharedPostgres(closing: (() => Promise<void>)[]): Promise<Ans
   const database = await openPostgres({ url: made.url, poolMin: 0, poolMax: 2, onIdleError: () => {} });
   await migrate(database);
   // The queue's own schema too, which it would otherwise make for every test.
-  const inbox = makeInbox({ database, alone: false, log: pino({ level: "silent" }) });
+  const inbox = makeInbox({ ...byItself, database, alone: false, log: pino({ level: "silent" }) });
   await inbox.start(AbortSignal.timeout(60_000), () => {});
   await inbox.stop(AbortSignal.timeout(5_000));
   await database.close();

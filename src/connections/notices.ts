@@ -1,0 +1,107 @@
+import { randomUUID } from "node:crypto";
+import pg from "pg";
+import type { Component } from "../lifecycle/component.ts";
+import type { Logger } from "../log.ts";
+import { clientOptions, type Sql } from "./postgres.ts";
+
+/** Why the processes of one database call each other. */
+type Topic = "kept" | "revoked";
+
+/**
+ * Calls between the processes of one database, by Postgres's NOTIFY. A call may be lost, when a connection breaks or a pooler stands between; whoever
+ * listens looks for itself now and then. A process does not hear its own calls, and an embedded database has nobody else to hear them.
+ */
+export interface Notices extends Component {
+  /** Calls the others once `tx` has committed; `words` hold no space, and together fewer than 8,000 characters. */
+  send(tx: Sql, topic: Topic, words?: readonly string[]): Promise<void>;
+  /** Calls back with the words of each call, and with null when calls may have been lost. */
+  on(topic: Topic, listener: (words: readonly string[] | null) => void): void;
+}
+
+const channel = "discord_agent";
+const againMs = { least: 250, most: 10_000 };
+
+/** `url` null: an embedded database, in which nobody is called. */
+export function makeNotices({ url, log }: { url: string | null; log: Logger }): Notices {
+  const sender = randomUUID();
+  const listeners: { readonly topic: Topic; readonly tell: (words: readonly string[] | null) => void }[] = [];
+  const heard = (payload = "") => {
+    const [from, topic, ...words] = payload.split(" ");
+    if (from === sender) return;
+    for (const listener of listeners) if (listener.topic === topic) listener.tell(words);
+  };
+  const lost = () => {
+    for (const { tell } of listeners) tell(null);
+  };
+  const line = makeLine({ url, heard, lost, log });
+  return {
+    name: "notices",
+    send: async (tx, topic, words = []) => {
+      if (url !== null) await tx.query("select pg_notify($1, $2)", [channel, [sender, topic, ...words].join(" ")]);
+    },
+    on: (topic, tell) => listeners.push({ topic, tell }),
+    start: async () => line.open(),
+    stop: () => line.close(),
+    check: async () =>
+      line.isOpen() || url === null
+        ? { status: "healthy" }
+        : {
+            status: "degraded",
+            details: { reason: "other processes are not heard at once: every second is looked instead" },
+          },
+  };
+}
+
+interface LineOptions {
+  readonly url: string | null;
+  readonly heard: (payload?: string) => void;
+  readonly lost: () => void;
+  readonly log: Logger;
+}
+
+/** One connection that only listens, opened again and again; nothing waits for it. */
+function makeLine({ url, heard, lost, log }: LineOptions) {
+  let client: pg.Client | null = null;
+  let timer: NodeJS.Timeout | undefined;
+  let isClosed = false;
+  let waitMs = againMs.least;
+  const again = () => {
+    client = null;
+    if (isClosed) return;
+    timer = setTimeout(() => void open(), waitMs);
+    waitMs = Math.min(againMs.most, waitMs * 2);
+  };
+  const open = async (): Promise<void> => {
+    if (url === null || isClosed) return;
+    const next = new pg.Client(clientOptions(url));
+    next.on("notification", ({ payload }) => heard(payload));
+    // What breaks later says so once, here; a connection that never stood says so to `connect`.
+    next.once("end", () => {
+      if (next === client) again();
+    });
+    next.on("error", (error) =>
+      log.warn({ component: "notices", reason: error.message }, "the line to other processes broke"),
+    );
+    try {
+      await next.connect();
+      await next.query(`listen ${channel}`);
+    } catch {
+      void next.end().catch(() => {});
+      return again();
+    }
+    client = next;
+    waitMs = againMs.least;
+    if (isClosed) await next.end();
+    else lost();
+  };
+  return {
+    open,
+    isOpen: () => client !== null,
+    close: async () => {
+      isClosed = true;
+      clearTimeout(timer);
+      await client?.end().catch(() => {});
+      client = null;
+    },
+  };
+}

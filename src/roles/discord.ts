@@ -1,0 +1,126 @@
+import { randomUUID } from "node:crypto";
+import { hostname } from "node:os";
+import type { Reply } from "../chat/chat.ts";
+import { makeModerationDesk } from "../desk.ts";
+import { buttonsUnderAnswer } from "../discord/buttons.ts";
+import { makeCommands } from "../discord/commands.ts";
+import { makeInteractions, type Interactions } from "../discord/interactions.ts";
+import { localeOf } from "../discord/phrases.ts";
+import type { Places } from "../discord/places.ts";
+import { makeDiscordRest, type DiscordRest } from "../discord/rest.ts";
+import { makeSpeaker, type Speaker } from "../discord/speaker.ts";
+import { makeVoices, type Voices } from "../discord/voices.ts";
+import type { Envelope } from "../envelope.ts";
+import type { Heard } from "../gateway/dispatch.ts";
+import { makeGateway } from "../gateway/gateway.ts";
+import { makeHearing } from "../gateway/hearing.ts";
+import { referenceOf } from "../inbox/turns.ts";
+import type { Component } from "../lifecycle/component.ts";
+import { forgetSources, rewriteSource } from "../memory/forget.ts";
+import type { Readable } from "../memory/recall.ts";
+import { makePrivacyDesk } from "../privacy.ts";
+import { deskOf, type Foundation, type RoleOptions } from "./foundation.ts";
+
+/** Discord's REST API: the bot that listens, and the voices of agents that have one of their own. */
+interface Discord {
+  readonly rest: DiscordRest;
+  readonly voices: Voices;
+}
+
+/** Opens nothing yet. */
+export function makeVoicesOf({ config, metrics, log }: RoleOptions, { settings }: Foundation): Discord {
+  const { token, apiUrl: api, voices: tokens } = config.discord;
+  const open = (name: string, secret: string) => makeDiscordRest({ name, token: secret, api, metrics, log });
+  const reception = open("the bot (DISCORD_TOKEN)", token ?? "");
+  const agents = Object.fromEntries(
+    Object.entries(tokens).map(([agent, secret]) => [agent, open(`the agent ${agent}`, secret)]),
+  );
+  const isAgent = (name: string) => settings.current().agents.some((agent) => agent.name === name);
+  const voices = makeVoices({ reception, agents, isAgent, log });
+  return { rest: reception, voices };
+}
+
+/** The mouth of the bot: speaks with the voices, and takes back what it said to those who took back their question. */
+export function makeMouth(
+  { config, log }: RoleOptions,
+  { inbox, places, postgres }: Foundation,
+  { voices }: Discord,
+): Speaker {
+  const { apiUrl } = config.discord;
+  const speaker = makeSpeaker({ sql: postgres.database, voices, places, buttonsUnder, apiUrl, log });
+  inbox.onRevoked((revoked) =>
+    speaker.revoke(revoked.filter(({ isGone }) => isGone).map(({ messageId }) => messageId)),
+  );
+  return speaker;
+}
+
+/** People judge what an agent wrote, and may ask how it came about; an apology has no buttons. */
+function buttonsUnder({ envelope, receipt }: Reply): readonly unknown[] {
+  return receipt === null ? [] : buttonsUnderAnswer(envelope.messageId, localeOf(envelope.locale));
+}
+
+/** Where slash commands and buttons are answered, and the part that makes them known to Discord. */
+export function makeCounter(
+  { config, log }: RoleOptions,
+  foundation: Foundation,
+  { rest, voices }: Discord,
+  status: (signal: AbortSignal) => Promise<Readonly<Record<string, unknown>>>,
+): { counter: Interactions; commands: Component } {
+  const { inbox, memory, places } = foundation;
+  const { database } = foundation.postgres;
+  const { retentionDays } = config.memory;
+  const privacy = makePrivacyDesk({ database, inbox, memory, retentionDays });
+  const self = () => voices.reception().userId;
+  const counter = makeInteractions({
+    rest,
+    sql: database,
+    places,
+    desk: { ...deskOf(foundation, status), ...privacy, ...makeModerationDesk(database) },
+    self,
+    guildId: config.discord.guildId,
+    maxMessageChars: config.maxMessageChars,
+    referenceOf,
+    log,
+  });
+  return { counter, commands: makeCommands({ sql: database, rest, bot: self, log }) };
+}
+
+/** Discord's gateway, and everything that what it brings is stored into. */
+export function makeEar(
+  { config, metrics, log }: RoleOptions,
+  foundation: Foundation,
+  { rest, voices }: Discord,
+  counter: Interactions,
+): Component {
+  const { token, guildId, shards, leaseMs, holdEvents, backfillMs } = config.discord;
+  const { inbox, memory, postgres, places } = foundation;
+  const { database } = postgres;
+  const store = makeHearing({
+    database,
+    inbox,
+    places,
+    rest,
+    guildId,
+    backfillMs,
+    maxMessageChars: config.maxMessageChars,
+    log,
+    self: () => ({ userId: voices.reception().userId, voices: voices.byUser() }),
+    interact: (interaction, where, signal) => counter.answer(interaction, where, signal),
+    revise: {
+      forget: forgetSources,
+      rewrite: rewriteSource,
+      drop: async (conversations) => void (await Promise.all(conversations.map((id) => memory.dropRecent(id)))),
+    },
+  });
+  const owner = `${hostname()} ${process.pid} ${randomUUID()}`;
+  const options = { database, rest, token: token ?? "", owner, shards, leaseMs, holdEvents, metrics, log };
+  const onHeard = (heard: Heard) => {
+    if (heard.kind === "interaction") counter.begin(heard.interaction);
+  };
+  return makeGateway({ ...options, store, onHeard });
+}
+
+/** What people may be reminded of in a place: what everyone who reads it may read anyway. */
+export function readableOnDiscord(places: Places): (envelope: Envelope) => Promise<Readable> {
+  return async ({ guildId, conversationId }) => (guildId === null ? [] : places.readableFrom(guildId, conversationId));
+}

@@ -1,0 +1,157 @@
+import type { Desk, Health } from "../chat/desk.ts";
+import { showConfig, type Config } from "../config.ts";
+import { makeDatabaseComponent } from "../connections/database.ts";
+import { makeNotices } from "../connections/notices.ts";
+import { makePlaces, type Places } from "../discord/places.ts";
+import type { Envelope } from "../envelope.ts";
+import { makeDesk } from "../desk.ts";
+import { makeHealthServer, type HealthServer } from "../http/health-server.ts";
+import { makeInbox } from "../inbox/inbox.ts";
+import type { Component } from "../lifecycle/component.ts";
+import type { Run } from "../lifecycle/run.ts";
+import type { Logger } from "../log.ts";
+import { makeRetention } from "../memory/forget.ts";
+import { makeMemory } from "../memory/memory.ts";
+import type { Readable } from "../memory/recall.ts";
+import { makeInProcessRecentTurns } from "../memory/recent-turns-in-process.ts";
+import { uncachedRecentTurns, type RecentTurns } from "../memory/recent-turns.ts";
+import { makeEmbedding } from "../memory/vectors.ts";
+import type { Metrics } from "../metrics.ts";
+import { isModelFailure } from "../model/failures.ts";
+import { makeGemini } from "../model/gemini.ts";
+import { makeGovernor, type Governor } from "../model/governor.ts";
+import { makeOffline } from "../model/offline.ts";
+import { makeBreaker, type Breaker } from "../resilience/policies.ts";
+import { makeInProcessRateLimits } from "../resilience/rate-limits-in-process.ts";
+import { makeTargets } from "../resilience/targets.ts";
+import { watchAgentsFile } from "../settings/file-settings.ts";
+
+export interface RoleOptions {
+  readonly config: Config;
+  readonly version: string;
+  readonly dataDir: string;
+  readonly agentsPath: string;
+  /** The life of the process, as the health API reads it. */
+  readonly lifecycle: Pick<Run, "isReady" | "hasStarted" | "failedForGood">;
+  readonly metrics: Metrics;
+  readonly log: Logger;
+}
+
+/** What every role stands on. */
+export type Foundation = ReturnType<typeof makeFoundation>;
+
+/** Builds the database, the inbox, memory and the model; which of them are started, and in which order, is the role's to say. */
+export function makeFoundation(
+  options: RoleOptions,
+  readable: (places: Places) => (envelope: Envelope) => Promise<Readable>,
+) {
+  const { config, metrics, log } = options;
+  const targets = makeTargets(config.targets, metrics, log);
+  const breakers = makeBreakers(config, metrics);
+  const settings = watchAgentsFile(options.agentsPath, log);
+  const migrates = config.role === "all-in-one" || config.role === "migrate";
+  const postgres = makeDatabaseComponent({ ...config.postgresql, folder: options.dataDir, migrates, metrics, log });
+  const notices = makeNotices({ url: config.postgresql.url, log });
+  const { database } = postgres;
+  const places = makePlaces(database, 10_000);
+  const alsoReadable = readable(places);
+  const model = makeModel(config, breakers.gemini, metrics, log);
+  const inbox = makeInbox({ database, notices, alone: config.postgresql.url === null, migrates, log });
+  const recentTurns = makeRecentTurns(config);
+  const limits = config.memory;
+  const breaker = breakers.memory;
+  const memory = makeMemory({ database, recentTurns, model, breaker, metrics, targets, log, limits, alsoReadable });
+  const embedding = makeEmbedding({ database, model, log, patienceMs: 5 * 60_000, everyMs: 5_000 });
+  const retention = makeRetention({ database, days: config.memory.retentionDays, log });
+  metrics.watchInbox(() => inbox.report());
+  return { targets, breakers, settings, postgres, notices, places, model, inbox, memory, embedding, retention };
+}
+
+/** What people may ask about the bot; `status` is the report that `/status` serves. */
+export function deskOf(
+  foundation: Foundation,
+  status: (signal: AbortSignal) => Promise<Readonly<Record<string, unknown>>>,
+): Desk {
+  const { memory, settings, postgres } = foundation;
+  return makeDesk({ database: postgres.database, memory, settings, health: () => healthOf(foundation), status });
+}
+
+/** How well questions can be answered just now, for people. */
+async function healthOf({ inbox, model, breakers }: Foundation): Promise<Health> {
+  const { waiting, shortOfQuota } = await inbox.report();
+  if (breakers.gemini.report().state === "open") return { waiting, model: "down" };
+  return { waiting, model: shortOfQuota > 0 || model.waiting() > 0 ? "waiting" : "ready" };
+}
+
+/** The health API of a role. */
+export function makeHttp(
+  { config, version, lifecycle, metrics, log }: RoleOptions,
+  { breakers, targets, settings, inbox, model }: Foundation,
+  where: { host: string; whenTaken: "fail" | "next-free" },
+  components: () => readonly Component[],
+): HealthServer {
+  return makeHealthServer({
+    ...where,
+    port: config.healthPort,
+    version,
+    environment: config.environment,
+    components,
+    lifecycle,
+    breakers: () => ({ memory_operations: breakers.memory.report(), gemini_api: breakers.gemini.report() }),
+    targets,
+    configuration: () => showConfig(config),
+    extraStatus: async () => ({
+      settings: { revision: settings.current().revision, refused: settings.refused() },
+      inbox: await inbox.report(),
+      model: { name: model.name, offline: model.offline, vectors: model.embedder.space },
+    }),
+    metrics,
+    log,
+  });
+}
+
+/** Of several processes each would remember its own answers only. */
+function makeRecentTurns({ memory, postgresql }: Config): RecentTurns {
+  if (postgresql.url !== null) return uncachedRecentTurns;
+  return makeInProcessRecentTurns({
+    lines: memory.recentLines,
+    maxAgeMs: memory.recentHours * 3_600_000,
+    conversations: 1_000,
+    now: () => Date.now(),
+  });
+}
+
+function makeBreakers(config: Config, metrics: Metrics): { memory: Breaker; gemini: Breaker } {
+  const states = { closed: 0, half_open: 1, open: 2 };
+  const make = (name: string, failureThreshold: number, recoveryMs: number, counts: (error: unknown) => boolean) => {
+    metrics.breakerState.set({ breaker: name }, 0);
+    return makeBreaker({
+      name,
+      failureThreshold,
+      recoveryMs,
+      counts,
+      onChange: (state) => metrics.breakerState.set({ breaker: name }, states[state]),
+    });
+  };
+  return {
+    memory: make("memory_operations", config.breaker.failureThreshold, config.breaker.recoveryMs, () => true),
+    gemini: make("gemini_api", 3, 30_000, isModelFailure),
+  };
+}
+
+function makeModel(config: Config, breaker: Breaker, metrics: Metrics, log: Logger): Governor {
+  const { gemini } = config;
+  const model = gemini.apiKey === null ? makeOffline() : makeGemini({ ...gemini, apiKey: gemini.apiKey });
+  const limits = makeInProcessRateLimits(
+    () => gemini,
+    () => Date.now(),
+  );
+  return makeGovernor({
+    model,
+    limits,
+    breaker,
+    metrics,
+    log,
+    patienceMs: Math.max(1_000, config.turnDeadlineMs - 20_000),
+  });
+}

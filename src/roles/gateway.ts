@@ -1,0 +1,24 @@
+import type { Component } from "../lifecycle/component.ts";
+import { makeCounter, makeEar, makeVoicesOf, readableOnDiscord } from "./discord.ts";
+import { makeFoundation, makeHttp, type RoleOptions } from "./foundation.ts";
+
+/** Hears Discord for workers that answer: keeps messages, and answers commands and buttons itself, for which Discord allows three seconds. */
+export function hearDiscord(options: RoleOptions): readonly Component[] {
+  const foundation = makeFoundation(options, readableOnDiscord);
+  const discord = makeVoicesOf(options, foundation);
+  const http = makeHttp(options, foundation, { host: "0.0.0.0", whenTaken: "fail" }, () => components);
+  const { counter, commands } = makeCounter(options, foundation, discord, (signal) => http.status(signal));
+  const gateway = makeEar(options, foundation, discord, counter);
+  const { settings, postgres, notices, inbox } = foundation;
+  const components: readonly Component[] = [
+    http,
+    settings,
+    postgres,
+    notices,
+    inbox,
+    discord.voices,
+    commands,
+    gateway,
+  ];
+  return components;
+}

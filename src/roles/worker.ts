@@ -1,0 +1,17 @@
+import type { Component } from "../lifecycle/component.ts";
+import { makeAnswering } from "./answering.ts";
+import { makeMouth, makeVoicesOf, readableOnDiscord } from "./discord.ts";
+import { makeFoundation, makeHttp, type RoleOptions } from "./foundation.ts";
+
+/** Answers what gateways have heard, and does what memory needs in the background. */
+export function answerDiscord(options: RoleOptions): readonly Component[] {
+  const foundation = makeFoundation(options, readableOnDiscord);
+  const discord = makeVoicesOf(options, foundation);
+  const speaker = makeMouth(options, foundation, discord);
+  const consumer = makeAnswering(options, foundation, speaker);
+  const http = makeHttp(options, foundation, { host: "0.0.0.0", whenTaken: "fail" }, () => components);
+  const { settings, postgres, notices, inbox, retention, embedding } = foundation;
+  const quiet = [http, settings, postgres, notices, inbox, retention, embedding];
+  const components: readonly Component[] = [...quiet, discord.voices, speaker, consumer];
+  return components;
+}

@@ -1,0 +1,79 @@
+import { pino } from "pino";
+import { afterEach, beforeEach, expect, it, vi } from "vitest";
+import { makeNotices, type Notices } from "../../src/connections/notices.ts";
+import { openPostgres, type Database } from "../../src/connections/postgres.ts";
+import { describeUnless } from "../servers/databases.ts";
+import { createServerDatabase, whyNoPostgres } from "../servers/shared.ts";
+
+const log = pino({ level: "silent" });
+const patience = { timeout: 30_000, interval: 25 };
+
+describeUnless(await whyNoPostgres(), "calls between processes", () => {
+  let place: Awaited<ReturnType<typeof createServerDatabase>>;
+  let database: Database;
+  let open: Notices[];
+  const join = async (): Promise<{ notices: Notices; heard: (readonly string[] | null)[] }> => {
+    const notices = makeNotices({ url: place.url, log });
+    const heard: (readonly string[] | null)[] = [];
+    notices.on("kept", (words) => heard.push(words));
+    await notices.start(AbortSignal.timeout(5_000), () => {});
+    await vi.waitFor(() => expect(heard).toEqual([null]), patience);
+    open.push(notices);
+    return { notices, heard };
+  };
+  beforeEach(async () => {
+    open = [];
+    place = await createServerDatabase("empty");
+    database = await openPostgres({ url: place.url, poolMin: 0, poolMax: 2, onIdleError: () => {} });
+  });
+  afterEach(async () => {
+    await Promise.all(open.map((notices) => notices.stop(AbortSignal.timeout(1_000))));
+    await database.close();
+    await place.drop();
+  });
+
+  it("are heard by the others once the transaction has committed, and by nobody when it has not", async () => {
+    const [one, other] = [await join(), await join()];
+    const undone = database.transaction(async (tx) => {
+      await one.notices.send(tx, "kept", ["undone"]);
+      throw new Error("changed my mind");
+    });
+    await expect(undone).rejects.toThrow("changed my mind");
+    await database.transaction((tx) => one.notices.send(tx, "revoked", ["elsewhere"]));
+    await database.transaction((tx) => one.notices.send(tx, "kept", ["a", "b"]));
+    await database.transaction((tx) => other.notices.send(tx, "kept"));
+    await vi.waitFor(
+      () =>
+        expect([one.heard, other.heard]).toEqual([
+          [null, []],
+          [null, ["a", "b"]],
+        ]),
+      patience,
+    );
+  });
+
+  it("go on after the line broke, and say that some may be lost", async () => {
+    const [one, other] = [await join(), await join()];
+    await database.query(
+      "select pg_terminate_backend(pid) from pg_stat_activity where query like 'listen %' and datname = current_database()",
+    );
+    await vi.waitFor(
+      () =>
+        expect([one.heard, other.heard]).toEqual([
+          [null, null],
+          [null, null],
+        ]),
+      patience,
+    );
+    expect(await one.notices.check?.(AbortSignal.timeout(500))).toEqual({ status: "healthy" });
+    await database.transaction((tx) => one.notices.send(tx, "kept", ["again"]));
+    await vi.waitFor(() => expect(other.heard.at(-1)).toEqual(["again"]), patience);
+  });
+
+  it("say so while there is no server", async () => {
+    const notices = makeNotices({ url: "postgres://nobody@127.0.0.1:1/nothing", log });
+    await notices.start(AbortSignal.timeout(5_000), () => {});
+    expect(await notices.check?.(AbortSignal.timeout(500))).toMatchObject({ status: "degraded" });
+    await notices.stop(AbortSignal.timeout(1_000));
+  });
+});

@@ -1,11 +1,11 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { benchRecall } from "./recall.ts";
-import { machine, percentile, spread } from "./machine.ts";
+import { machine, percentile, ratio, residentMb, spread } from "./machine.ts";
 
 const root = join(import.meta.dirname, "..");
 
@@ -94,11 +94,6 @@ async function converse(data: string, lines: number) {
   return { turnMs, firstAnswerMs: Math.round(turnMs[0] ?? Number.NaN), rssMb };
 }
 
-function residentMb(pid: number | undefined): number {
-  const status = readFileSync(`/proc/${pid}/status`, "utf8");
-  return Math.round(Number(/VmRSS:\s+(\d+)/.exec(status)?.[1] ?? Number.NaN) / 1024);
-}
-
 /** From the start of the process to a prompt that takes typing, on a pseudo-terminal that `script` (util-linux) makes. */
 async function timeToPrompt(data: string): Promise<number> {
   const started = performance.now();
@@ -117,8 +112,4 @@ async function timeToPrompt(data: string): Promise<number> {
     child.stdin.write("/quit\n");
   }
   return ms;
-}
-
-function ratio(figure: number, goal: number): number {
-  return Math.round((100 * figure) / goal) / 100;
 }

@@ -30,3 +30,19 @@ export function percentile(samples: readonly number[], share: number): number {
 export function spread(samples: readonly number[]): { p50: number; p99: number; samples: number } {
   return { p50: percentile(samples, 0.5), p99: percentile(samples, 0.99), samples: samples.length };
 }
+
+/** The middle sample. */
+export function median(samples: readonly number[]): number {
+  return percentile(samples, 0.5);
+}
+
+/** Under 1: better than the goal. */
+export function ratio(figure: number, goal: number): number {
+  return Math.round((100 * figure) / goal) / 100;
+}
+
+/** Of a running process, as Linux counts it. */
+export function residentMb(pid: number | undefined): number {
+  const status = readFileSync(`/proc/${pid}/status`, "utf8");
+  return Math.round(Number(/VmRSS:\s+(\d+)/.exec(status)?.[1] ?? Number.NaN) / 1024);
+}

@@ -1,8 +1,10 @@
 import { parseArgs } from "node:util";
+import { benchDiscord } from "./discord.ts";
 import { benchLaptop } from "./laptop.ts";
 import { benchLocomo } from "./locomo.ts";
 
 const usage = `npm run bench -- laptop                 start, overhead, recall and memory of the laptop setup
+npm run bench -- discord                storing, answering, memory and hand-over on a simulated Discord
 npm run bench -- locomo --data FOLDER   evidence recall on LoCoMo's conversation files
 `;
 
@@ -13,6 +15,7 @@ const { values, positionals } = parseArgs({
 
 const [which] = positionals;
 if (which === "laptop") print(await benchLaptop(Number(values.rounds)));
+else if (which === "discord") print(await benchDiscord(Number(values.rounds)));
 else if (which === "locomo" && values.data !== undefined) print(await benchLocomo(values.data));
 else {
   process.stderr.write(usage);

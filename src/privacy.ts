@@ -7,6 +7,7 @@ import type { Inbox } from "./inbox/inbox.ts";
 import type { Revoked } from "./inbox/revisions.ts";
 import { isRemembered, storeRemembered } from "./inbox/rules.ts";
 import { countVectors, readDoomed, readReplies, removeMemories } from "./memory/forget-all.ts";
+import { rewriteSource } from "./memory/forget.ts";
 import type { Memory } from "./memory/memory.ts";
 
 /** Carries out what people decide about what is kept of them; see PrivacyDesk. */
@@ -38,29 +39,31 @@ async function gather(tx: Sql, what: Forgotten) {
   const concerned = await readConcerned(tx, what);
   const own = concerned.map(({ messageId }) => messageId);
   const answered = concerned.map(({ answeredAs }) => answeredAs);
-  const replies = new Set(await readReplies(tx, answered));
   const doomed = await readDoomed(tx, what, { own, answered });
-  const madeFrom = await readMadeFrom(
-    tx,
-    doomed.map(({ id }) => id),
-    concerned,
-  );
+  const madeFrom = await readMadeFrom(tx, doomed, concerned, what.kind === "person" ? what.personId : null);
   const ownIds = new Set(own);
   const others = madeFrom.filter(({ messageId }) => !ownIds.has(messageId));
-  for (const { id } of doomed) replies.add(id);
-  for (const id of await readReplies(
-    tx,
-    others.map(({ messageId }) => messageId),
-  ))
-    replies.add(id);
-  const memoryIds = [...replies];
+  const otherIds = others.map(({ messageId }) => messageId);
+  const replies = await readReplies(tx, [...answered, ...otherIds]);
+  const memoryIds = [...new Set([...doomed.map(({ id }) => id), ...replies])];
   const removed: Removed = {
     memories: memoryIds.length,
     turns: concerned.filter(({ hasWords }) => hasWords).length + others.length,
     vectors: await countVectors(tx, memoryIds),
   };
   const conversations = [...concerned, ...others, ...doomed].map(({ conversationId }) => conversationId);
-  return { concerned, own, answered, others, memoryIds, removed, conversations: [...new Set(conversations)] };
+  const answers = [...answered, ...otherIds];
+  return { concerned, own, answers, memoryIds, removed, conversations: [...new Set(conversations)] };
+}
+
+async function remove(tx: Sql, what: Forgotten) {
+  const found = await gather(tx, what);
+  const { own, answers, memoryIds } = found;
+  await removeMemories(tx, memoryIds);
+  await bareTurns(tx, own);
+  await bareAnswers(tx, answers);
+  await dropQuotations(tx, own, what.kind === "person" ? what.personId : null);
+  return found;
 }
 
 interface Done {
@@ -70,14 +73,29 @@ interface Done {
 }
 
 async function forget(tx: Sql, what: Forgotten, inbox: Inbox): Promise<Done> {
-  const { concerned, own, answered, others, memoryIds, removed, conversations } = await gather(tx, what);
+  const { concerned, own, removed, conversations } = await remove(tx, what);
   const { revoked: gone } = await inbox.deleted(tx, own);
-  await removeMemories(tx, memoryIds);
-  await bareTurns(tx, own);
-  await bareAnswers(tx, [...answered, ...others.map(({ messageId }) => messageId)]);
-  await dropQuotations(tx, own, what.kind === "person" ? what.personId : null);
   if (what.kind === "person") await tx.query("delete from feedback where user_id = $1", [what.personId]);
   // An answer that is being written has read what is forgotten now.
   const anew = await inbox.beginAnew(tx, [...new Set(concerned.map(({ scope }) => scope))]);
   return { removed, conversations, revoked: [...gone, ...anew] };
+}
+
+/**
+ * What else becomes of messages that the inbox was told are deleted on Discord: they are forgotten, with all that was made from them. Resolves to the
+ * conversations whose hot memory no longer holds.
+ */
+export async function forgetDeleted(tx: Sql, messageIds: readonly Snowflake[]): Promise<readonly Snowflake[]> {
+  return (await remove(tx, { kind: "messages", messageIds })).conversations;
+}
+
+/** As `forgetDeleted`, for a message that was edited: its old words go, and its memory gets the new ones; null: it is answered anew, and remembered then. */
+export async function forgetEdited(tx: Sql, messageId: Snowflake, text: string | null): Promise<readonly Snowflake[]> {
+  const { own, answers, memoryIds, conversations } = await gather(tx, { kind: "messages", messageIds: [messageId] });
+  if (text !== null) await rewriteSource(tx, messageId, text);
+  // A memory that was rewritten is another one.
+  await removeMemories(tx, memoryIds);
+  await bareAnswers(tx, answers);
+  await dropQuotations(tx, own, null);
+  return conversations;
 }

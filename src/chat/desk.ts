@@ -79,16 +79,16 @@ export interface Health {
   readonly model: "ready" | "waiting" | "down";
 }
 
-/** Whose or which memory is to go: all that anybody knows of a person, one message, all of a channel and its threads. Each with what was made from it. */
+/** Whose or which memory is to go: all that anybody knows of a person, some messages, all of a channel and its threads. Each with what was made from it. */
 export type Forgotten =
   | { readonly kind: "person"; readonly personId: Snowflake }
-  | { readonly kind: "message"; readonly messageId: Snowflake }
+  | { readonly kind: "messages"; readonly messageIds: readonly Snowflake[] }
   | { readonly kind: "channel"; readonly guildId: Snowflake; readonly channelId: Snowflake };
 
 /** How much was removed, or would be. */
 export interface Removed {
   readonly memories: number;
-  /** Messages whose words, or whose answers, went out of the turns. */
+  /** Messages whose words, whose quotations or whose answers went out of the turns. */
   readonly turns: number;
   readonly vectors: number;
 }

@@ -1,7 +1,7 @@
 import type { Forgotten, ModerationDesk, PrivacyDesk } from "../chat/desk.ts";
 import type { Sql } from "../connections/postgres.ts";
 import { buttonsToForget } from "./buttons.ts";
-import { readMessageId, type Deed } from "./information.ts";
+import { forMessage, type Deed } from "./information.ts";
 import type { Asking } from "./interaction.ts";
 import { permission } from "./permissions.ts";
 import { phrase } from "./phrases.ts";
@@ -21,15 +21,14 @@ export function makeConsent(options: ConsentOptions): Readonly<Record<string, De
   const { desk } = options;
   return {
     "forget me": (asking) => propose(options, asking, "me"),
-    "forget this": async (asking) => {
-      const named = readMessageId(asking.options["message"]);
+    "forget this": forMessage(async (asking, named) => {
       const messageId =
         named === null
           ? await desk.lastOf(asking.asker.id, asking.channelId)
           : ((await answeredBy(options.sql, named)) ?? named);
       if (messageId === null) return { text: phrase(asking.locale, "forget.nothing") };
       return propose(options, asking, `this:${messageId}`);
-    },
+    }),
     "forget channel": (asking) => propose(options, asking, `channel:${asking.options["channel"] ?? asking.channelId}`),
     "privacy show": async ({ locale, asker }) => {
       const { retentionDays: days } = desk;
@@ -61,9 +60,9 @@ async function propose(options: ConsentOptions, asking: Asking, what: string): P
   const { locale } = asking;
   const wish = await readWish(options, asking, what);
   if (wish === null) return { text: phrase(locale, "forget.not-allowed") };
-  const { memories, turns } = await options.desk.concerned(wish);
-  if (memories === 0 && turns === 0) return { text: phrase(locale, "forget.nothing") };
-  return { text: phrase(locale, "forget.question", { count: memories }), components: buttonsToForget(what, locale) };
+  const concerned = await options.desk.concerned(wish);
+  if (concerned.memories === 0 && concerned.turns === 0) return { text: phrase(locale, "forget.nothing") };
+  return { text: phrase(locale, "forget.question", { ...concerned }), components: buttonsToForget(what, locale) };
 }
 
 /** Null: this is not theirs to have forgotten. What is not known counts as theirs, and turns out to be nothing. */
@@ -76,7 +75,7 @@ async function readWish({ desk, places }: ConsentOptions, asking: Asking, what: 
     const isTheirs = fate === null || fate.authorId === asker.id;
     const isHere = fate !== null && fate.spot.guildId !== null && fate.spot.guildId === guildId;
     const mayModerate = isHere && (await looksAfter(asking, places, fate.spot.conversationId));
-    return isTheirs || mayModerate ? { kind: "message", messageId: id } : null;
+    return isTheirs || mayModerate ? { kind: "messages", messageIds: [id] } : null;
   }
   if (guildId === null || !(await looksAfter(asking, places, id))) return null;
   return { kind: "channel", guildId, channelId: id };

@@ -16,11 +16,19 @@ export type Deed = (asking: Asking, where: () => Promise<Where>, signal: AbortSi
 
 const mostMemories = 10;
 const memoryChars = 140;
-const messageIdIn = /(?:^|\/)(\d{15,19})\s*$/;
+const messageIdIn = /(?:^|\/)(\d{15,19})[\s>]*$/;
 
-/** The message that an option names, by its link or its id; null when it names none. */
-export function readMessageId(option: string | undefined): Snowflake | null {
-  return messageIdIn.exec(option ?? "")?.[1] ?? null;
+/** Does something with the message that a command names by its link or its id; null: it names none, and the last one is meant. */
+export function forMessage(
+  deed: (asking: Asking, messageId: Snowflake | null, signal: AbortSignal) => Promise<Shown>,
+): Deed {
+  return async (asking, _where, signal) => {
+    const named = asking.options["message"] ?? "";
+    const id = messageIdIn.exec(named)?.[1];
+    if (named === "") return deed(asking, null, signal);
+    if (id === undefined || BigInt(id) >= 2n ** 63n) return { text: phrase(asking.locale, "error.no-message") };
+    return deed(asking, id, signal);
+  };
 }
 
 interface InformationOptions {
@@ -59,7 +67,7 @@ export function makeInformation(options: InformationOptions): Readonly<Record<st
     },
     "memory show": memories,
     "memory search": memories,
-    why: (asking, _where, signal) => why(options, asking, readMessageId(asking.options["message"]), signal),
+    why: forMessage((asking, messageId, signal) => why(options, asking, messageId, signal)),
     [whyMenu]: (asking, _where, signal) => why(options, asking, asking.target, signal),
   };
 }
@@ -99,8 +107,9 @@ function receiptLines({ receipt, hidden }: ShownReceipt, locale: Locale): string
 function memoryLine({ text, author, createdAt, source }: RecalledMemory): string {
   const [channel = ""] = source.split(" · ");
   const day = `<t:${Math.floor(createdAt.getTime() / 1000)}:d>`;
-  const words = flat(text, memoryChars);
-  return `- ${day} ${flat(channel)} **${flat(author ?? "")}:** ${words}${words.length < text.trim().length ? " …" : ""}`;
+  const whole = flat(text, Number.MAX_SAFE_INTEGER);
+  const words = whole.length <= memoryChars ? whole : `${flat(whole, memoryChars)} …`;
+  return `- ${day} ${flat(channel)} **${flat(author ?? "")}:** ${words}`;
 }
 
 /** Where somebody asks from, and what everyone who reads there may read. */

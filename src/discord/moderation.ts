@@ -2,12 +2,13 @@ import type { Desk, Fate, ModerationDesk, Spot, Which } from "../chat/desk.ts";
 import type { Sql } from "../connections/postgres.ts";
 import type { Snowflake } from "../envelope.ts";
 import { flat } from "./clean.ts";
-import { readMessageId, type Deed } from "./information.ts";
+import { forMessage, type Deed } from "./information.ts";
 import type { Asking } from "./interaction.ts";
 import { permission, permissionsIn } from "./permissions.ts";
 import { phrase, type PhraseKey } from "./phrases.ts";
-import type { Places } from "./places.ts";
+import type { Places, Where } from "./places.ts";
 import { readerOf } from "./reader.ts";
+import type { Shown } from "./replies.ts";
 import { readSpoken } from "./spoken.ts";
 
 interface ModerationOptions {
@@ -33,21 +34,29 @@ export function makeModeration(options: ModerationOptions): Readonly<Record<stri
       return { text: phrase(locale, "bot.silenced-until", { channel, time }) };
     }),
     "bot resume": forModerators(async (asking, guildId) => {
+      const { locale, options: given, channelId: here } = asking;
       await desk.resume(placeIn(asking, guildId));
-      return { text: phrase(asking.locale, "bot.resumed", { channel: nameOf(asking) }) };
+      if (given["server"] === "true") return { text: phrase(locale, "bot.resumed-server") };
+      const channelId = given["channel"] ?? here;
+      const isStill = await desk.isSilent({ guildId, channelId, conversationId: channelId });
+      return { text: phrase(locale, isStill ? "bot.still-silent" : "bot.resumed", { channel: `<#${channelId}>` }) };
     }),
-    "bot why-silent": forModerators((asking, guildId) => whySilent(options, asking, guildId)),
+    "bot why-silent": forModerators((asking, guildId, ...rest) =>
+      forMessage((_, named) => whySilent(options, asking, named, guildId))(asking, ...rest),
+    ),
   };
 }
 
 /** Discord shows these commands to moderators only, unless a server decides otherwise; a direct conversation has none. */
-function forModerators(deed: (asking: Asking, guildId: Snowflake) => ReturnType<Deed>): Deed {
-  return async (asking) => {
+function forModerators(
+  deed: (asking: Asking, guildId: Snowflake, where: () => Promise<Where>, signal: AbortSignal) => Promise<Shown>,
+): Deed {
+  return async (asking, where, signal) => {
     const { locale, guildId, asker } = asking;
     if (guildId === null) return { text: phrase(locale, "error.server-only") };
     if ((asker.permissions & (permission.manageGuild | permission.administrator)) === 0n)
       return { text: phrase(locale, "error.not-allowed") };
-    return deed(asking, guildId);
+    return deed(asking, guildId, where, signal);
   };
 }
 
@@ -59,9 +68,13 @@ function nameOf({ options, channelId, locale }: Asking): string {
   return options["server"] === "true" ? phrase(locale, "bot.everywhere") : `<#${options["channel"] ?? channelId}>`;
 }
 
-async function whySilent(options: ModerationOptions, asking: Asking, guildId: Snowflake) {
+async function whySilent(
+  options: ModerationOptions,
+  asking: Asking,
+  named: Snowflake | null,
+  guildId: Snowflake,
+): Promise<Shown> {
   const { locale, channelId: here } = asking;
-  const named = readMessageId(asking.options["message"]);
   const which: Which = named === null ? { kind: "last", conversationId: here } : { kind: "message", messageId: named };
   const fate = await options.desk.fate(which);
   if (fate === null) {
@@ -89,10 +102,10 @@ async function explain(options: ModerationOptions, asking: Asking, fate: Fate, g
   if (state === "ignored") return phrase(locale, "silent.judge", { reason: flat(reason ?? "-", 300) });
   const missing = await missingIn(options, asking, guildId, spot.conversationId);
   if (missing !== null) return missing;
+  if (state === "buried") return phrase(locale, "silent.gave-up", { reference: reference ?? "-" });
   if (reason?.startsWith("model_quota") === true) return phrase(locale, "silent.quota");
   if (reason !== null && /^(?:breaker_open|model_unavailable)/.test(reason)) return phrase(locale, "silent.breaker");
-  if (state === "waiting") return phrase(locale, "silent.waiting");
-  return phrase(locale, "silent.gave-up", { reference: reference ?? "-" });
+  return phrase(locale, "silent.waiting");
 }
 
 async function isByModerator(desk: ModerationDesk, reason: string | null, spot: Spot): Promise<boolean> {

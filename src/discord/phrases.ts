@@ -57,7 +57,8 @@ const english = {
   "memory.header": "What I remember about you here:",
   "memory.empty": "I remember nothing about you here.",
   "memory.none-found": "I remember nothing about you that fits these words.",
-  "forget.question": "Forget this for good? It cannot be undone. Memories concerned: {count}.",
+  "forget.question":
+    "Forget this for good? It cannot be undone. Concerned: memories {memories}, messages {turns}, vectors {vectors}.",
   "forget.yes": "Forget",
   "forget.no": "Keep",
   "forget.kept": "Nothing was forgotten.",
@@ -76,6 +77,10 @@ const english = {
   "bot.silenced": "I am silent in {channel} now, until somebody uses `/bot resume`.",
   "bot.silenced-until": "I am silent in {channel} until {time}.",
   "bot.resumed": "I speak in {channel} again.",
+  "bot.resumed-server":
+    "The silence of the whole server is lifted. Channels that were silenced by themselves stay silent.",
+  "bot.still-silent":
+    "I am still silent in {channel}: the whole server, or the channel that it belongs to, is silenced as well. `/bot resume` lifts that too, with `server: True` or in that channel.",
   "bot.everywhere": "every channel of this server",
   "silent.judge": "I heard it and decided not to answer: {reason}.",
   "silent.moderator": "A moderator has silenced me here.",
@@ -98,6 +103,7 @@ const english = {
   "error.too-late": "That took me longer than Discord allows. Please use the command again.",
   "error.too-long": "That message is too long for me. Please keep it under {limit} characters.",
   "error.attachment-too-large": "That attachment is too large for me.",
+  "error.no-message": "That is neither the link nor the ID of a message.",
   "error.not-allowed": "You are not allowed to do that.",
   "error.server-only": "That works only on a server.",
   "error.elsewhere": "I do not work on this server.",
@@ -160,7 +166,8 @@ const japanese: Readonly<Record<PhraseKey, string>> = {
   "memory.header": "ここであなたについて記憶している内容です。",
   "memory.empty": "ここであなたについて記憶していることはありません。",
   "memory.none-found": "その言葉に合う、あなたについての記憶はありません。",
-  "forget.question": "本当に削除しますか？元に戻すことはできません。対象の記憶：{count}件",
+  "forget.question":
+    "本当に削除しますか？元に戻すことはできません。対象：記憶{memories}件、メッセージ{turns}件、ベクトル{vectors}件",
   "forget.yes": "削除する",
   "forget.no": "残す",
   "forget.kept": "何も削除しませんでした。",
@@ -178,6 +185,9 @@ const japanese: Readonly<Record<PhraseKey, string>> = {
   "bot.silenced": "{channel} での発言を止めました。`/bot resume` で再開できます。",
   "bot.silenced-until": "{channel} での発言を {time} まで止めました。",
   "bot.resumed": "{channel} での発言を再開しました。",
+  "bot.resumed-server": "サーバー全体の停止を解除しました。個別に止めたチャンネルはそのままです。",
+  "bot.still-silent":
+    "{channel} ではまだ発言を止めています。サーバー全体、または親チャンネルも停止中です。`/bot resume` を `server: True` で、または親チャンネルで使うと解除できます。",
   "bot.everywhere": "このサーバーのすべてのチャンネル",
   "silent.judge": "メッセージは届いていますが、回答しないと判断しました。理由：{reason}",
   "silent.moderator": "モデレーターがここでの発言を止めています。",
@@ -201,6 +211,7 @@ const japanese: Readonly<Record<PhraseKey, string>> = {
   "error.too-late": "Discordの制限時間を過ぎてしまいました。もう一度コマンドをお使いください。",
   "error.too-long": "メッセージが長すぎます。{limit}文字以内でお願いします。",
   "error.attachment-too-large": "添付ファイルが大きすぎます。",
+  "error.no-message": "メッセージのリンクまたはIDを入力してください。",
   "error.not-allowed": "この操作を行う権限がありません。",
   "error.server-only": "サーバーの中でのみ使えます。",
   "error.elsewhere": "このサーバーでは使えません。",

@@ -30,10 +30,11 @@ export interface HearingOptions {
     where: () => Promise<Where>,
     signal: AbortSignal,
   ) => Promise<Envelope | null>;
-  /** Brings deletions and edits to memory, as part of the transaction. */
+  /** Brings deletions and edits to memory, as part of the transaction; resolves to the conversations that are concerned. */
   readonly revise: {
-    readonly forget: (tx: Sql, messageIds: readonly Snowflake[]) => Promise<void>;
-    readonly rewrite: (tx: Sql, messageId: Snowflake, text: string) => Promise<void>;
+    readonly forget: (tx: Sql, messageIds: readonly Snowflake[]) => Promise<readonly Snowflake[]>;
+    /** The new text is null for a message that is answered anew. */
+    readonly reword: (tx: Sql, messageId: Snowflake, text: string | null) => Promise<readonly Snowflake[]>;
     /** After the commit, with the conversations whose hot memory no longer holds. */
     readonly drop: (conversationIds: readonly Snowflake[]) => Promise<void>;
   };
@@ -261,17 +262,16 @@ async function revise(
 ): Promise<void> {
   if (heard.kind === "deleted") {
     const { conversations, revoked } = await inbox.deleted(tx, heard.messageIds);
-    await memory.forget(tx, heard.messageIds);
-    for (const id of conversations) after.conversations.add(id);
+    const concerned = await memory.forget(tx, heard.messageIds);
+    for (const id of [...conversations, ...concerned]) after.conversations.add(id);
     after.revoked.push(...revoked);
   } else if (heard.kind === "edited") {
     const envelope = edited.get(heard.message.id);
     if (envelope === undefined) return;
     const { isKnown, revoked } = await inbox.edited(tx, envelope);
     if (!isKnown) return;
-    if (revoked !== null) await memory.forget(tx, [envelope.messageId]);
-    else await memory.rewrite(tx, envelope.messageId, envelope.text);
-    after.conversations.add(envelope.conversationId);
+    const concerned = await memory.reword(tx, envelope.messageId, revoked === null ? envelope.text : null);
+    for (const id of [envelope.conversationId, ...concerned]) after.conversations.add(id);
     if (revoked !== null) {
       after.kept += 1;
       after.revoked.push(revoked);

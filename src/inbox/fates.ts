@@ -14,16 +14,19 @@ interface Row {
   error_reference: string | null;
 }
 
+/** A message that was answered together with one before it shares its fate. */
 function chosen(which: Which): readonly [string, Snowflake] {
-  return which.kind === "message" ? ["message_id", which.messageId] : ["conversation_id", which.conversationId];
+  return which.kind === "message"
+    ? ["message_id = coalesce((select answered_with from turns where message_id = $1), $1)", which.messageId]
+    : ["conversation_id = $1 and answered_with is null", which.conversationId];
 }
 
 /** What became of a message; null when it was never stored. */
 export async function readFate(sql: Sql, which: Which): Promise<Fate | null> {
-  const [column, id] = chosen(which);
+  const [where, id] = chosen(which);
   const [row] = await sql.query<Row>(
     `select message_id, author_id, guild_id, channel_id, conversation_id, state, error, error_reference
-     from turns where ${column} = $1 order by message_id desc limit 1`,
+     from turns where ${where} order by message_id desc limit 1`,
     [id],
   );
   if (row === undefined) return null;
@@ -40,10 +43,10 @@ export async function readFate(sql: Sql, which: Which): Promise<Fate | null> {
 
 /** How an answer came about, and where it was given; null when there is no answer, or it was forgotten. */
 export async function readReceipt(sql: Sql, which: Which): Promise<{ receipt: Receipt; spot: Spot } | null> {
-  const [column, id] = chosen(which);
+  const [where, id] = chosen(which);
   const [row] = await sql.query<Row & { receipt: Receipt }>(
     `select receipt, guild_id, channel_id, conversation_id from turns
-     where ${column} = $1 and state = 'answered' and receipt->>'agent' is not null order by message_id desc limit 1`,
+     where ${where} and state = 'answered' and receipt->>'agent' is not null order by message_id desc limit 1`,
     [id],
   );
   return row === undefined ? null : { receipt: row.receipt, spot: spotOf(row) };

@@ -14,16 +14,20 @@ export interface ConcernedTurn {
   readonly hasWords: boolean;
 }
 
-function condition(what: Forgotten): readonly [string, readonly Snowflake[]] {
+function condition(what: Forgotten): readonly [string, readonly unknown[]] {
   switch (what.kind) {
     case "person":
       return ["author_id = $1", [what.personId]];
-    case "message":
-      return ["message_id = $1", [what.messageId]];
+    case "messages":
+      return ["message_id = any($1::bigint[])", [what.messageIds]];
     case "channel":
-      return ["guild_id = $1 and (channel_id = $2 or conversation_id = $2)", [what.guildId, what.channelId]];
+      return [`guild_id = $1 and ${inChannel}`, [what.guildId, what.channelId]];
   }
 }
+
+/** Threads belong to their channel, private ones too. */
+const inChannel =
+  "(channel_id = $2 or conversation_id in (select $2 union select c.channel_id from channels c where c.parent_id = $2))";
 
 /** The messages that a wish to forget means; locked, in the order of their ids. */
 export async function readConcerned(sql: Sql, what: Forgotten): Promise<readonly ConcernedTurn[]> {
@@ -45,23 +49,40 @@ export async function readConcerned(sql: Sql, what: Forgotten): Promise<readonly
   }));
 }
 
-/** The answers that had one of these memories, or one of these messages, before their eyes; by the message they answer. */
+/** The answers that had one of these memories or messages, or words of this person, before their eyes; by the message they answer. */
 export async function readMadeFrom(
   sql: Sql,
-  memoryIds: readonly string[],
+  memories: readonly { readonly id: string; readonly sourceMessageId: Snowflake }[],
   concerned: readonly ConcernedTurn[],
+  personId: Snowflake | null,
 ): Promise<readonly { messageId: Snowflake; conversationId: Snowflake }[]> {
+  const messageIds = concerned.map(({ messageId }) => messageId);
+  // Nothing was made from what had not been said: the answers since the first of them are enough to look through.
+  const [first = null] = [...messageIds, ...memories.map(({ sourceMessageId }) => sourceMessageId)].sort(byAge);
   const rows = await sql.query<{ message_id: Snowflake; conversation_id: Snowflake }>(
     `with scopes as (select distinct scope from unnest($3::bigint[]) scope),
      lost as (select unnest($1::bigint[]) as id), unsaid as (select unnest($2::bigint[]) as id)
      select t.message_id, t.conversation_id from turns t join scopes using (scope)
        cross join json_array_elements(t.receipt->'memories') m join lost on lost.id = (m->>'id')::bigint
+     where t.message_id >= $4::bigint
      union
      select t.message_id, t.conversation_id from turns t join scopes using (scope)
-       cross join json_array_elements_text(t.receipt->'heard') h join unsaid on unsaid.id = h::bigint`,
-    [memoryIds, concerned.map(({ messageId }) => messageId), concerned.map(({ scope }) => scope)],
+       cross join json_array_elements_text(t.receipt->'heard') h join unsaid on unsaid.id = h::bigint
+     where t.message_id >= $4::bigint
+     union
+     select message_id, conversation_id from turns where ${isQuoting("$2", "$5")}`,
+    [memories.map(({ id }) => id), messageIds, concerned.map(({ scope }) => scope), first, personId],
   );
   return rows.map((row) => ({ messageId: row.message_id, conversationId: row.conversation_id }));
+}
+
+function byAge(one: Snowflake, other: Snowflake): number {
+  return BigInt(one) < BigInt(other) ? -1 : 1;
+}
+
+/** Of a row of turns: it replies to one of these messages, or to this person. */
+function isQuoting(messageIds: "$1" | "$2", personId: "$2" | "$5"): string {
+  return `replied_to is not null and (replied_to->>'messageId' = any(${messageIds}::text[]) or replied_to->>'authorId' = ${personId}::text)`;
 }
 
 /** Of a receipt what is nobody's: the tokens, which budgets are counted by. */
@@ -89,11 +110,7 @@ export async function dropQuotations(
   messageIds: readonly Snowflake[],
   personId: Snowflake | null,
 ): Promise<void> {
-  await sql.query(
-    `update turns set replied_to = null
-     where replied_to is not null and (replied_to->>'messageId' = any($1::text[]) or replied_to->>'authorId' = $2::text)`,
-    [messageIds, personId],
-  );
+  await sql.query(`update turns set replied_to = null where ${isQuoting("$1", "$2")}`, [messageIds, personId]);
 }
 
 /** Puts back what is being answered in these scopes, without what was thought of so far; an attempt under way can no longer end it. */

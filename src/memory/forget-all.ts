@@ -2,25 +2,33 @@ import type { Forgotten } from "../chat/desk.ts";
 import type { Sql } from "../connections/postgres.ts";
 import type { Snowflake } from "../envelope.ts";
 
+/** Threads belong to their channel, private ones too. */
+const inChannel =
+  "(channel_id = $4 or conversation_id in (select $4 union select c.channel_id from channels c where c.parent_id = $4))";
+
 /** The memories that a wish to forget means: what the person said, what was said in the channel, what the messages and the answers to them became. */
 export async function readDoomed(
   sql: Sql,
   what: Forgotten,
   /** The messages themselves, and those they were answered together with. */
   messages: { readonly own: readonly Snowflake[]; readonly answered: readonly Snowflake[] },
-): Promise<readonly { id: string; conversationId: Snowflake }[]> {
+): Promise<readonly { id: string; conversationId: Snowflake; sourceMessageId: Snowflake }[]> {
   const [where, values] =
     what.kind === "person"
       ? ["or author_id = $3", [what.personId]]
       : what.kind === "channel"
-        ? ["or guild_id = $3 and (channel_id = $4 or conversation_id = $4)", [what.guildId, what.channelId]]
+        ? [`or guild_id = $3 and ${inChannel}`, [what.guildId, what.channelId]]
         : ["", []];
-  const rows = await sql.query<{ id: string; conversation_id: Snowflake }>(
-    `select id, conversation_id from memories
+  const rows = await sql.query<{ id: string; conversation_id: Snowflake; source_message_id: Snowflake }>(
+    `select id, conversation_id, source_message_id from memories
      where source_message_id = any($1::bigint[]) or kind = 'reply' and source_message_id = any($2::bigint[]) ${where}`,
     [messages.own, messages.answered, ...values],
   );
-  return rows.map((row) => ({ id: row.id, conversationId: row.conversation_id }));
+  return rows.map((row) => ({
+    id: row.id,
+    conversationId: row.conversation_id,
+    sourceMessageId: row.source_message_id,
+  }));
 }
 
 /** The memories of what agents answered to these messages, or to those that were answered together with them. */

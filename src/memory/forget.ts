@@ -134,12 +134,7 @@ export async function forgetMemories(
   });
 }
 
-/** Removes what was remembered of these messages and of the answers to them; part of the transaction that took them out of the inbox. */
-export async function forgetSources(tx: Sql, messageIds: readonly string[]): Promise<void> {
-  await tx.query("delete from memories where source_message_id = any($1::bigint[])", [messageIds]);
-}
-
-/** Gives a remembered message its new words, and what is found by them; what an agent answered to the old ones stays. */
+/** Gives a remembered message its new words, and what is found by them. */
 export async function rewriteSource(tx: Sql, messageId: string, text: string): Promise<void> {
   const [row] = await tx.query<{
     guild_id: string | null;

@@ -16,9 +16,8 @@ import { makeGateway } from "../gateway/gateway.ts";
 import { makeHearing } from "../gateway/hearing.ts";
 import { referenceOf } from "../inbox/turns.ts";
 import type { Component } from "../lifecycle/component.ts";
-import { forgetSources, rewriteSource } from "../memory/forget.ts";
 import type { Readable } from "../memory/recall.ts";
-import { makePrivacyDesk } from "../privacy.ts";
+import { forgetDeleted, forgetEdited, makePrivacyDesk } from "../privacy.ts";
 import { deskOf, type Foundation, type RoleOptions } from "./foundation.ts";
 
 /** Discord's REST API: the bot that listens, and the voices of agents that have one of their own. */
@@ -107,8 +106,8 @@ export function makeEar(
     self: () => ({ userId: voices.reception().userId, voices: voices.byUser() }),
     interact: (interaction, where, signal) => counter.answer(interaction, where, signal),
     revise: {
-      forget: forgetSources,
-      rewrite: rewriteSource,
+      forget: forgetDeleted,
+      reword: forgetEdited,
       drop: async (conversations) => void (await Promise.all(conversations.map((id) => memory.dropRecent(id)))),
     },
   });

@@ -136,6 +136,12 @@ export function change(call: Call, message: Message): Message {
     ...(form.embeds === null ? {} : { embeds: form.embeds }),
     ...(form.components === null ? {} : { components: form.components }),
     attachments: call.files,
+    ...keptOf(call.body["attachments"]),
     allowedMentions: form.allowedMentions,
   });
+}
+
+/** A list of attachments in a PATCH names those that stay, by their ids, and new ones by the numbers of their files. */
+function keptOf(listed: unknown): { keep?: readonly string[] } {
+  return Array.isArray(listed) ? { keep: listed.map((one: { id?: unknown }) => String(one.id)) } : {};
 }

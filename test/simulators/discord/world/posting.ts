@@ -40,6 +40,8 @@ export interface Revision {
   readonly embeds?: readonly Fields[];
   readonly components?: readonly Fields[];
   readonly attachments?: readonly FileDraft[];
+  /** The ids of attachments that stay; all of them when it is left out. */
+  readonly keep?: readonly string[];
   readonly allowedMentions?: AllowedMentions | null;
   readonly flags?: number;
 }
@@ -110,7 +112,11 @@ export function revise(state: State, deliver: Deliver, message: Message, revisio
   message.embeds = revision.embeds ?? message.embeds;
   message.components = revision.components ?? message.components;
   message.flags = revision.flags ?? message.flags;
-  message.attachments.push(...(revision.attachments ?? []).map((file) => attach(state, channel.id, file)));
+  const { keep, attachments = [] } = revision;
+  message.attachments = [
+    ...message.attachments.filter(({ id }) => keep?.includes(id) ?? true),
+    ...attachments.map((file) => attach(state, channel.id, file)),
+  ];
   if (!message.ephemeral) deliver(messageEvent(state, "MESSAGE_UPDATE", message));
   return message;
 }

@@ -44,6 +44,8 @@ export class DiscordRefused extends ForeseenError {
 /** A wait for a limit that is longer than this ends the call; the turn is put back instead. */
 const longestWaitMs = 5_000;
 const requestTimeoutMs = 15_000;
+/** Of a limit without a time. */
+const unknownWaitMs = 10_000;
 /** Discord bans an address for 10,000 requests with 401, 403 or 429 in ten minutes; long before that, we stop by ourselves. */
 const invalidWindowMs = 600_000;
 const mostInvalid = 5_000;
@@ -63,8 +65,9 @@ export function makeDiscordRest(options: {
     version: "10",
     retries: 0,
     timeout: requestTimeoutMs,
+    // Without a time to wait (Cloudflare names none) the library would ask again at once, and for ever.
     rejectOnRateLimit: ({ timeToReset, retryAfter, sublimitTimeout }) =>
-      Math.max(timeToReset, retryAfter, sublimitTimeout) > longestWaitMs,
+      retryAfter <= 0 || Math.max(timeToReset, retryAfter, sublimitTimeout) > longestWaitMs || stopped() !== null,
   }).setToken(options.token);
   const invalid = makeInvalidCounter();
   rest.on(RESTEvents.Response, (_request, { status }) => {
@@ -120,7 +123,8 @@ function toRawFile({ name, text }: { name: string; text: string }): RawFile {
 /** The errors of the library quote URLs, which may hold tokens, and bodies, which hold what people wrote: none is kept as a cause. */
 function translate(error: unknown, { auth }: DiscordRequest, signal: AbortSignal): ForeseenError {
   if (error instanceof RateLimitError) {
-    const afterMs = Math.max(error.timeToReset, error.retryAfter, error.sublimitTimeout);
+    const { timeToReset, retryAfter, sublimitTimeout } = error;
+    const afterMs = retryAfter <= 0 ? unknownWaitMs : Math.max(timeToReset, retryAfter, sublimitTimeout);
     return new ForeseenError("discord_busy", `Discord's ${error.scope} limit`, { kind: "retry", afterMs });
   }
   if (error instanceof DiscordAPIError) {
@@ -128,8 +132,6 @@ function translate(error: unknown, { auth }: DiscordRequest, signal: AbortSignal
     // Where the path is the credential, 401 says that its time is over, and nothing of the token.
     if (error.status === 401 && auth !== false)
       return new ForeseenError("discord_unauthorized", "Discord does not accept the token", tokenRetry);
-    if (error.status === 429)
-      return new ForeseenError("discord_busy", "Discord's limit", { kind: "retry", afterMs: 5_000 });
     return new DiscordRefused(reason, `Discord refused with HTTP ${error.status}, code ${reason}`);
   }
   const what =

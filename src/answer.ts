@@ -145,10 +145,12 @@ export async function giveUp(turn: Turn, end: { sentence: string; reason: string
   const reference = referenceOf(envelope.messageId);
   const { defaultAgent: agent } = rooms.settings.current();
   await rooms.inbox.beginSpeaking(turn);
-  await rooms.chat.speak(
-    { envelope, agent, text: end.sentence, redelivered: turn.maybeSpoken, receipt: null },
-    AbortSignal.timeout(10_000),
-  );
+  const apology = { envelope, agent, text: end.sentence, redelivered: turn.maybeSpoken, receipt: null };
+  await rooms.chat.speak(apology, AbortSignal.timeout(10_000)).catch((error: unknown) => {
+    if (error instanceof ForeseenError && error.disposition.kind === "retry") throw error;
+    // Where nothing may be said the turn ends all the same: it would hold up its conversation for ever.
+    rooms.log.warn({ err: error, messageId: envelope.messageId, reference }, "an apology could not be said");
+  });
   await untilStored(() => rooms.inbox.bury(turn, end.reason, reference), AbortSignal.timeout(60_000));
   rooms.targets.outcome(false);
   rooms.metrics.messages.inc({ message_type: "buried", agent: "none" });

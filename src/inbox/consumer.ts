@@ -82,8 +82,12 @@ function makePutBack({ inbox, giveUp, log }: ConsumerOptions, stopped: AbortSign
     // The name alone: the message of an error nobody foresaw may quote what people wrote.
     await inbox.defer(turn, { notBefore, reason: `bug: ${error.name}`, fault: true });
   };
+  const isWorthAnother = (error: Error) => error instanceof ForeseenError && error.disposition.kind === "retry";
   return (turn: Turn, error: Error) =>
-    putBack(turn, error).catch((lost: Error) => log.error({ err: lost }, "a turn could not be put back"));
+    putBack(turn, error)
+      // The apology has to wait: the turn does.
+      .catch((unsaid: Error) => (isWorthAnother(unsaid) ? putBack(turn, unsaid) : Promise.reject(unsaid)))
+      .catch((lost: Error) => log.error({ err: lost }, "a turn could not be put back"));
 }
 
 /** Resolves when one of `bells` is rung, or at the latest when `signal` aborts. */

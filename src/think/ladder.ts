@@ -56,13 +56,14 @@ export function stepDown(
     : { kind: "apologise", ...apologyFor({ envelope: thought.envelope }, asError(error)) };
 }
 
-/** What a person is told about an error nobody foresaw; its own words may hold anything, so they stay in the log. */
+/** What a person is told when an answer came to nothing. The words of an error nobody foresaw may hold anything: they stay in the log. */
 export function apologyFor(
   { envelope }: Pick<Thought, "envelope">,
   error: Error,
 ): { sentence: string; reason: string } {
   const sentence = `I am sorry, something went wrong inside me. ${askLater(referenceOf(envelope.messageId))}`;
-  return { sentence, reason: `bug: ${error.name}` };
+  const reason = error instanceof ForeseenError ? `${error.code}: ${error.message}` : `bug: ${error.name}`;
+  return { sentence, reason };
 }
 
 function askLater(reference: string): string {

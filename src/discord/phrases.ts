@@ -95,6 +95,7 @@ const english = {
   "permission.view": "View Channel",
   "permission.send": "Send Messages",
   "permission.history": "Read Message History",
+  "permission.files": "Attach Files",
   "status.people": "Agents: {agents}. Model: {model}. Messages waiting: {waiting}.",
   "status.model-ready": "ready",
   "status.model-waiting": "out of quota for now",
@@ -109,6 +110,8 @@ const english = {
   "error.elsewhere": "I do not work on this server.",
   "feedback.kept": "Thank you, I have noted it.",
   "answer.as-file": "The answer is too long for messages; all of it is in the file.",
+  "answer.cut":
+    "The answer is too long for messages and was cut here; I lack the permission “{permission}” to send it as a file.",
 } as const satisfies Readonly<Record<string, string>>;
 
 /** The name of one text. */
@@ -202,6 +205,7 @@ const japanese: Readonly<Record<PhraseKey, string>> = {
   "permission.view": "チャンネルを見る",
   "permission.send": "メッセージを送信",
   "permission.history": "メッセージ履歴を読む",
+  "permission.files": "ファイルを添付",
   "status.people": "エージェント：{agents}、モデル：{model}、待機中のメッセージ：{waiting}件",
   "status.model-ready": "利用できます",
   "status.model-waiting": "利用上限に達しています",
@@ -217,6 +221,7 @@ const japanese: Readonly<Record<PhraseKey, string>> = {
   "error.elsewhere": "このサーバーでは使えません。",
   "feedback.kept": "ご意見を記録しました。ありがとうございます。",
   "answer.as-file": "回答が長いため、全文をファイルに添付しました。",
+  "answer.cut": "回答が長いため、ここまでとしました。「{permission}」の権限がないので、ファイルでは送れません。",
 };
 
 /** All texts by language; complete by its type. */

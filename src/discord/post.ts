@@ -1,8 +1,7 @@
-import { createHash } from "node:crypto";
 import { z } from "zod";
 import type { Sql } from "../connections/postgres.ts";
 import type { Envelope, Snowflake } from "../envelope.ts";
-import { ForeseenError } from "../errors.ts";
+import { findSpoken } from "./history.ts";
 import { DiscordRefused } from "./rest.ts";
 import { dropSpoken, noteSpoken, readSpoken, type SpokenPart } from "./spoken.ts";
 import type { Voice } from "./voices.ts";
@@ -19,21 +18,15 @@ export interface Content {
 const mentions = (repliedUser: boolean) => ({ parse: [], replied_user: repliedUser });
 /** Who has waited longer than this is pinged by the answer. */
 const pingAfterMs = 60_000;
-/** How far back our own answer is looked for. */
-const historyLimit = 100;
+/** An answer to something older may have been begun by a process that is gone, so long ago that no nonce knows of it. */
+const lookBackAfterMs = 10_000;
 
 const posted = z.object({ id: z.string(), content: z.string() });
-const history = z.array(
-  posted.extend({
-    author: z.object({ id: z.string() }),
-    message_reference: z.object({ message_id: z.string().optional() }).optional(),
-  }),
-);
 
 /**
  * Makes the answer to a message look like `contents`: messages of ours that are there already are edited, missing ones are posted, and what is too much is
  * deleted. Done twice it changes nothing: a nonce per part finds what was posted minutes ago, `spoken` what is older. `maybeThere`: an earlier attempt may
- * have posted without living to note it; the channel itself is asked then.
+ * have posted without living to note it; the channel itself is asked then, and also when nothing is noted although the message is not new.
  */
 export async function bringAbout(
   options: {
@@ -50,14 +43,18 @@ export async function bringAbout(
 ): Promise<void> {
   const { sql, voice, agent } = options;
   const { messageId } = envelope;
-  const known = await readSpoken(sql, messageId);
-  let earlier = known.filter((part) => part.voiceId === voice.userId);
-  if (earlier.length === 0 && options.maybeThere) earlier = await findEarlier(envelope, contents, voice, signal);
+  const noted = await readSpoken(sql, messageId);
+  const isOld = Date.now() - envelope.receivedAt.getTime() > lookBackAfterMs;
+  const isUnsure = options.maybeThere ? noted.length < contents.length : isOld && noted.length === 0;
+  const texts = contents.map(({ text }) => text);
+  const found = isUnsure ? await findSpoken({ ...options, texts }, envelope, signal) : [];
+  const known = [...noted, ...found.filter(({ spokenId }) => !noted.some((part) => part.spokenId === spokenId))];
+  const earlier = known.filter((part) => part.voiceId === voice.userId);
   for (const [part, content] of contents.entries()) {
     const there = earlier.find((one) => one.part === part);
     const spokenId =
       (there && (await edit(envelope, there, content, voice, signal))) ??
-      (await post(envelope, agent, part, content, voice, signal));
+      (await post(envelope, part, content, voice, signal));
     const channelId = envelope.conversationId;
     await noteSpoken(sql, messageId, agent, { part, spokenId, channelId, voiceId: voice.userId });
   }
@@ -83,7 +80,10 @@ async function edit(
   voice: Voice,
   signal: AbortSignal,
 ): Promise<Snowflake | null> {
-  const body = { content: content.text, components: content.components, allowed_mentions: mentions(false) };
+  // What is listed stays, so that a file is not there twice.
+  const attachments = (filesOf(content).files ?? []).map(({ name }, id) => ({ id, filename: name }));
+  const { text, components } = content;
+  const body = { content: text, components, attachments, allowed_mentions: mentions(false) };
   if (interactionToken) {
     const own = `/webhooks/${interactionToken}/messages/${there.spokenId}` as const;
     const changed = await voice.rest
@@ -100,6 +100,8 @@ async function edit(
 
 const unknownMessage = 10_008;
 const unknownChannel = 10_003;
+/** Who may not read what was written may not refer to it either. */
+const noHistory = 160_002;
 
 function unlessRefused(error: unknown, ...reasons: readonly number[]): null {
   const expected = reasons.length === 0 ? [unknownMessage, unknownChannel, 50_001] : reasons;
@@ -109,7 +111,6 @@ function unlessRefused(error: unknown, ...reasons: readonly number[]): null {
 
 async function post(
   envelope: Envelope,
-  agent: string,
   part: number,
   content: Content,
   voice: Voice,
@@ -120,15 +121,21 @@ async function post(
   const body = {
     content: content.text,
     components: content.components,
-    nonce: nonceOf(envelope.messageId, agent, part),
+    nonce: nonceOf(envelope.messageId, part),
     enforce_nonce: true,
     allowed_mentions: mentions(isReply && waitedMs > pingAfterMs),
-    ...(isReply ? { message_reference: { message_id: envelope.messageId, fail_if_not_exists: false } } : {}),
   };
+  const reference = { message_id: envelope.messageId, fail_if_not_exists: false };
   const path = `/channels/${envelope.conversationId}/messages` as const;
-  const sent =
-    (await throughInteraction(envelope, part, content, voice, signal)) ??
-    posted.parse(await voice.rest.call({ method: "POST", path, body, ...filesOf(content), repeatable: true }, signal));
+  const say = (whole: object) =>
+    voice.rest.call<unknown>({ method: "POST", path, body: whole, ...filesOf(content), repeatable: true }, signal);
+  const saidPlainly = async () =>
+    isReply
+      ? ((await say({ ...body, message_reference: reference }).catch((error: unknown) =>
+          unlessRefused(error, noHistory),
+        )) ?? (await say(body)))
+      : await say(body);
+  const sent = (await throughInteraction(envelope, part, content, voice, signal)) ?? posted.parse(await saidPlainly());
   // The nonce found what an earlier attempt had posted, with other words.
   if (sent.content.trim() !== content.text.trim()) {
     const there = { part, spokenId: sent.id, channelId: envelope.conversationId, voiceId: voice.userId };
@@ -165,34 +172,7 @@ function filesOf({ file }: Content): { files?: readonly { name: string; text: st
   return file === null ? {} : { files: [{ name: "answer.md", text: file }] };
 }
 
-/** At most 25 characters, the same for every attempt. */
-function nonceOf(messageId: Snowflake, agent: string, part: number): string {
-  const who = createHash("sha256").update(agent).digest("hex").slice(0, 6);
-  return `${BigInt(messageId).toString(36)}-${who}-${part}`.slice(0, 25);
-}
-
-/** Our answer in the channel's history: the first part by what it replies to, the others by their words. */
-async function findEarlier(
-  envelope: Envelope,
-  contents: readonly Content[],
-  voice: Voice,
-  signal: AbortSignal,
-): Promise<SpokenPart[]> {
-  const { messageId, conversationId: channelId } = envelope;
-  const query = { after: messageId, limit: String(historyLimit) };
-  const request = { method: "GET", path: `/channels/${channelId}/messages`, query, repeatable: true } as const;
-  const found = history.safeParse(await voice.rest.call<unknown>(request, signal));
-  if (!found.success)
-    throw new ForeseenError("discord_unavailable", "Discord's history could not be read", {
-      kind: "retry",
-      afterMs: 5_000,
-    });
-  const own = found.data
-    .filter(({ author }) => author.id === voice.userId)
-    .sort((a, b) => (BigInt(a.id) < BigInt(b.id) ? -1 : 1));
-  const first = own.find(({ message_reference: to }) => to?.message_id === messageId);
-  return contents.flatMap(({ text }, part) => {
-    const one = part === 0 ? first : own.find(({ id, content }) => id !== first?.id && content.trim() === text.trim());
-    return one === undefined ? [] : [{ part, spokenId: one.id, channelId, voiceId: voice.userId }];
-  });
+/** At most 25 characters, the same for every attempt, whoever's words it speaks: a wait that was told of becomes the answer. */
+function nonceOf(messageId: Snowflake, part: number): string {
+  return `${BigInt(messageId).toString(36)}-${part}`;
 }

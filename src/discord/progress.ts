@@ -56,10 +56,11 @@ export class ProgressShow {
     if (envelope.addressed) this.#showWait(live, progress);
   }
 
-  /** Ends the show of one message and resolves when nothing of it is under way any more. */
-  async finish(messageId: Snowflake): Promise<void> {
+  /** Ends the show of one message and resolves, when nothing of it is under way any more, to whose it was; null: there was none. */
+  async finish(messageId: Snowflake): Promise<Envelope | null> {
     const live = this.#lives.get(messageId);
     if (live !== undefined) await this.#end(live);
+    return live?.envelope ?? null;
   }
 
   async stop(): Promise<void> {

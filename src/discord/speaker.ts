@@ -3,9 +3,11 @@ import type { Sql } from "../connections/postgres.ts";
 import type { Envelope, Snowflake } from "../envelope.ts";
 import { asError, ForeseenError } from "../errors.ts";
 import type { Logger } from "../log.ts";
-import { permission, permissionsIn } from "./permissions.ts";
-import type { Places } from "./places.ts";
 import { readAttachments } from "./attachments.ts";
+import { findSpoken } from "./history.ts";
+import { permission, permissionsIn } from "./permissions.ts";
+import { localeOf, phrase } from "./phrases.ts";
+import type { Place, Places } from "./places.ts";
 import { bringAbout, takeBack, type Content } from "./post.ts";
 import { ProgressShow } from "./progress.ts";
 import { DiscordRefused } from "./rest.ts";
@@ -38,6 +40,7 @@ class DiscordSpeaker implements Speaker {
   readonly name = "speaker";
   readonly #options: SpeakerOptions;
   readonly #progress: ProgressShow;
+  readonly #speaking = new Map<Snowflake, { readonly envelope: Envelope; readonly ended: Promise<void> }>();
 
   constructor(options: SpeakerOptions) {
     this.#options = options;
@@ -63,19 +66,31 @@ class DiscordSpeaker implements Speaker {
   }
 
   async speak(reply: Reply, signal: AbortSignal): Promise<void> {
+    const { envelope } = reply;
+    const spoken = this.#speakOut(reply, signal);
+    const speaking = { envelope, ended: spoken.catch(() => {}) };
+    this.#speaking.set(envelope.messageId, speaking);
+    try {
+      await spoken;
+    } finally {
+      if (this.#speaking.get(envelope.messageId) === speaking) this.#speaking.delete(envelope.messageId);
+    }
+  }
+
+  async #speakOut(reply: Reply, signal: AbortSignal): Promise<void> {
     const { voices, places, log } = this.#options;
     const { envelope, agent } = reply;
     await this.#progress.finish(envelope.messageId);
-    await mustBeAllowed(envelope, voices.reception(), places);
+    const mayAttach = await mustBeAllowed(envelope, voices.reception(), places);
     const [first, fallback] = envelope.interactionToken ? [voices.reception()] : voices.of(agent.name);
     if (first === undefined) return;
     try {
-      await this.#speakAs(first, reply, signal);
+      await this.#speakAs(first, reply, mayAttach, signal);
     } catch (error) {
       if (fallback === undefined || !isVoiceless(error)) throw error;
       const reason = asError(error).message;
       log.warn({ component: "discord", agent: agent.name, reason }, "the reception speaks for an agent");
-      await this.#speakAs(fallback, reply, signal);
+      await this.#speakAs(fallback, reply, mayAttach, signal);
     }
   }
 
@@ -87,10 +102,10 @@ class DiscordSpeaker implements Speaker {
     }
   }
 
-  async #speakAs(voice: Voice, reply: Reply, signal: AbortSignal): Promise<void> {
+  async #speakAs(voice: Voice, reply: Reply, mayAttach: boolean, signal: AbortSignal): Promise<void> {
     const { sql, voices, buttonsUnder } = this.#options;
-    const { envelope, agent, text, redelivered } = reply;
-    const contents = contentsOf(text, voice.agent === agent.name ? null : agent);
+    const { envelope, agent, redelivered } = reply;
+    const contents = contentsOf(reply, voice.agent === agent.name ? null : agent, mayAttach);
     const last = contents.at(-1);
     const dressed =
       last === undefined ? contents : [...contents.slice(0, -1), { ...last, components: buttonsUnder(reply) }];
@@ -103,7 +118,8 @@ class DiscordSpeaker implements Speaker {
     const [voice] = envelope.interactionToken ? [voices.reception()] : voices.of(agent);
     if (voice === undefined) return;
     const how = { sql, voice, all: voices.all(), agent, maybeThere: false };
-    await bringAbout(how, envelope, contentsOf(text, null).slice(0, 1), signal);
+    const [part = ""] = splitText(text).parts;
+    await bringAbout(how, envelope, [{ text: part, file: null, components: [] }], signal);
   }
 
   async #type(envelope: Envelope, agent: string, signal: AbortSignal): Promise<void> {
@@ -114,9 +130,15 @@ class DiscordSpeaker implements Speaker {
 
   async #takeBackNotice(messageId: Snowflake): Promise<void> {
     const { sql, voices } = this.#options;
-    await this.#progress.finish(messageId);
+    const speaking = this.#speaking.get(messageId);
+    const shown = await this.#progress.finish(messageId);
+    await speaking?.ended;
     const signal = AbortSignal.timeout(20_000);
-    for (const part of await readSpoken(sql, messageId)) {
+    const envelope = speaking?.envelope ?? shown;
+    // What was under way when it was broken off may have arrived all the same.
+    const how = { sql, voice: voices.reception(), all: voices.all(), texts: [] };
+    const found = envelope === null ? [] : await findSpoken(how, envelope, signal);
+    for (const part of [...(await readSpoken(sql, messageId)), ...found]) {
       const voice = voices.all().find(({ userId }) => userId === part.voiceId);
       if (voice !== undefined) await takeBack(part, voice, signal);
     }
@@ -124,16 +146,25 @@ class DiscordSpeaker implements Speaker {
   }
 }
 
+const mostParts = 5;
+const longestPart = 2_000;
+
 /** The messages that an answer becomes. The reception names the agent it speaks for; a voice of the agent's own needs no name. */
-function contentsOf(text: string, agent: Reply["agent"] | null): readonly Content[] {
+function contentsOf({ text, envelope }: Reply, agent: Reply["agent"] | null, mayAttach: boolean): readonly Content[] {
   const isBlock = /^(?:```|~~~|#|[-*>|]|\d+\.)/.test(text);
   const whole = agent === null ? text : `**${agent.displayName}:**${isBlock ? "\n" : " "}${text}`;
-  const { parts, file } = splitText(whole);
-  return parts.map((part, index) => ({
-    text: part,
-    file: file !== null && index === parts.length - 1 ? text : null,
-    components: [],
-  }));
+  const { parts, file } = splitText(whole, { limit: longestPart, parts: mostParts });
+  if (file === null) return parts.map((part) => ({ text: part, file: null, components: [] }));
+  const locale = localeOf(envelope.locale);
+  const note = mayAttach
+    ? phrase(locale, "answer.as-file")
+    : phrase(locale, "answer.cut", { permission: phrase(locale, "permission.files") });
+  const limit = longestPart - note.length - 2;
+  const some = splitText(whole, { limit, parts: Infinity }).parts.slice(0, mayAttach ? 1 : mostParts);
+  return some.map((part, index) => {
+    const isLast = index === some.length - 1;
+    return { text: isLast ? `${part}\n\n${note}` : part, file: isLast && mayAttach ? text : null, components: [] };
+  });
 }
 
 /** A voice that may not write here, or not at all. */
@@ -142,19 +173,29 @@ function isVoiceless(error: unknown): boolean {
   return error instanceof ForeseenError && error.code === "discord_unauthorized";
 }
 
-/** Looks before it speaks: a request that Discord refuses counts against us. What is not known yet is waited for, not tried. */
-async function mustBeAllowed(envelope: Envelope, reception: Voice, places: Places): Promise<void> {
-  if (envelope.guildId === null || envelope.interactionToken) return;
-  const place = await places.of(envelope.guildId);
-  if (place === null || !place.guild.channels.has(envelope.conversationId)) {
-    places.changed(envelope.guildId);
-    throw new ForeseenError("discord_place_unknown", "the channel is not known yet", { kind: "retry", afterMs: 2_000 });
-  }
-  const bits = permissionsIn(place.guild, envelope.conversationId, { id: reception.userId, roles: place.ownRoles });
+/**
+ * Looks before it speaks: a request that Discord refuses counts against us. Resolves to whether files may be sent; throws `discord_refused` where
+ * nothing may be said.
+ */
+async function mustBeAllowed(envelope: Envelope, reception: Voice, places: Places): Promise<boolean> {
+  if (envelope.guildId === null || envelope.interactionToken) return true;
+  const { guild, ownRoles } = await placeOf(envelope, envelope.guildId, places);
+  const bits = permissionsIn(guild, envelope.conversationId, { id: reception.userId, roles: ownRoles });
   const needed = permission.viewChannel | permission.sendMessages;
   if ((bits & needed) !== needed)
     throw new DiscordRefused(
       50_013,
       "the bot may not write in this channel: give its role View Channel and Send Messages there",
     );
+  return (bits & permission.attachFiles) !== 0n;
+}
+
+/** A place is stored before what is said in it; one that is not there any more is gone. */
+async function placeOf({ conversationId }: Envelope, guildId: Snowflake, places: Places): Promise<Place> {
+  const known = await places.of(guildId);
+  if (known?.guild.channels.has(conversationId)) return known;
+  places.changed(guildId);
+  const place = await places.of(guildId);
+  if (place?.guild.channels.has(conversationId)) return place;
+  throw new DiscordRefused(10_003, "the channel is gone, or the bot is no longer on the server");
 }

@@ -33,6 +33,16 @@ export async function noteSpoken(sql: Sql, messageId: Snowflake, agent: string, 
   );
 }
 
+/** Those of these messages of ours that are noted, as parts of any answer. */
+export async function notedAmong(sql: Sql, spokenIds: readonly Snowflake[]): Promise<ReadonlySet<Snowflake>> {
+  if (spokenIds.length === 0) return new Set();
+  const rows = await sql.query<{ spoken_id: string }>(
+    "select spoken_id from spoken where spoken_id = any($1::bigint[])",
+    [spokenIds],
+  );
+  return new Set(rows.map((row) => row.spoken_id));
+}
+
 /** Forgets parts that were taken back: those from number `from` on. */
 export async function dropSpoken(sql: Sql, messageId: Snowflake, from: number): Promise<void> {
   await sql.query("delete from spoken where message_id = $1 and part >= $2", [messageId, from]);

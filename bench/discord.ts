@@ -88,12 +88,17 @@ async function runRole(role: Role, database: TestDatabase, env: Readonly<Record<
 }
 
 async function untilReady(one: Watched): Promise<void> {
+  let ended = false;
+  void one.exited.then(() => (ended = true));
   const isReady = () =>
     one.get("/health/ready").then(
       ({ status }) => status === 200,
       () => false,
     );
-  while (!(await isReady())) await pause(25);
+  while (!(await isReady())) {
+    if (ended) throw new Error(`the product did not start: ${one.errors()}`);
+    await pause(25);
+  }
 }
 
 async function stop(...processes: readonly Watched[]): Promise<void> {
@@ -157,8 +162,10 @@ async function withDatabase<T>({ url }: TestDatabase, work: (sql: Database) => P
 
 const asked = 300;
 const warmUp = 50;
+/** Discord takes 50 requests a second of one bot, and each answer is two: typing and the message. */
+const askedPerSecond = 15;
 
-/** From the message to its answer on Discord, one after the other; the simulated model answers at once, and the time of ids is used. */
+/** From the message to its answer on Discord, in an open loop; the simulated model answers at once, and the time of ids is used. */
 async function benchOverhead(database: TestDatabase) {
   const [simulator, gemini] = [await startDiscordSimulator(), await startGeminiSimulator()];
   const { ann, channels } = build(simulator, 2, 5);
@@ -166,14 +173,17 @@ async function benchOverhead(database: TestDatabase) {
   const model = { GEMINI_API_KEY: "x", GEMINI_BASE_URL: gemini.url };
   const bot = await runRole("all-in-one", database, { ...apiOf(simulator), ...model });
   await untilReady(bot);
-  const samples: number[] = [];
+  const messages: { readonly id: string; readonly channelId: string }[] = [];
+  const began = performance.now();
   for (let n = 0; n < asked; n += 1) {
+    await pause(Math.max(0, began + (1_000 * n) / askedPerSecond - performance.now()));
     const channel = channels[n % channels.length]!;
-    const message = world.say({ channel, author: ann, text: `<@${world.reception.id}> question ${n}` });
-    const answer = () => world.messages(channel).find(({ replyTo }) => replyTo === message.id);
-    while (answer() === undefined) await pause(1);
-    samples.push(timeOf(answer()!.id) - timeOf(message.id));
+    messages.push(world.say({ channel, author: ann, text: `<@${world.reception.id}> question ${n}` }));
   }
+  const answerTo = (message: (typeof messages)[number]) =>
+    world.messages({ id: message.channelId }).find(({ replyTo }) => replyTo === message.id);
+  while (messages.some((message) => answerTo(message) === undefined)) await pause(50);
+  const samples = messages.map((message) => timeOf(answerTo(message)!.id) - timeOf(message.id));
   await stop(bot);
   await Promise.all([simulator.close(), gemini.stop()]);
   return spread(samples.slice(warmUp));

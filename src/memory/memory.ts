@@ -98,13 +98,16 @@ export function makeMemory(options: MemoryOptions): Memory {
         notes.push(`${what} could not be read`);
         return null;
       };
-      const recent = await measured(options, "hot_read", "hot_memory_ms", () => readRecent(envelope, signal)).catch(
-        lost("today's conversation"),
-      );
-      if (within === "nothing") return { recent: recent ?? [], recollections: [], notes };
-      const cold = await measured(options, "cold_recall", "cold_memory_ms", () =>
-        options.breaker.execute(() => recallCold(envelope, within, signal), signal),
-      ).catch(lost("long-term memory"));
+      const [recent, cold] = await Promise.all([
+        measured(options, "hot_read", "hot_memory_ms", () => readRecent(envelope, signal)).catch(
+          lost("today's conversation"),
+        ),
+        within === "nothing"
+          ? null
+          : measured(options, "cold_recall", "cold_memory_ms", () =>
+              options.breaker.execute(() => recallCold(envelope, within, signal), signal),
+            ).catch(lost("long-term memory")),
+      ]);
       if (cold?.note) notes.push(cold.note);
       return { recent: recent ?? [], recollections: cold?.found ?? [], notes };
     },

@@ -1,5 +1,5 @@
 import { pino } from "pino";
-import { afterAll, beforeAll, beforeEach, expect, it } from "vitest";
+import { afterAll, beforeAll, beforeEach, expect, it, vi } from "vitest";
 import type { Database } from "../../src/connections/postgres.ts";
 import { remember } from "../../src/memory/remember.ts";
 import { makeEmbedding, makeQueryVectors } from "../../src/memory/vectors.ts";
@@ -95,8 +95,10 @@ await describeOnBothDatabases("memories get their vectors in the background", ({
 
   it("never for what was forgotten while its vector was made", async () => {
     await store(3, old);
-    simulator.script({ on: "embed", firstTokenMs: 50 });
+    simulator.script({ on: "embed", firstTokenMs: 300 });
+    const before = simulator.requests.length;
     const running = embedding(0).runOnce(signal);
+    await vi.waitFor(() => expect(simulator.requests.length).toBe(before + 1), { timeout: 30_000, interval: 5 });
     await database.query("delete from memories");
     await running;
     expect(await vectors("gemini-embedding-001@768")).toBe(0);

@@ -1,30 +1,36 @@
 import { expect, vi } from "vitest";
+import type { Database } from "../../src/connections/postgres.ts";
 import { answersIn, patience, ready, startDiscordBot } from "../failure/discord-bot.ts";
 import type { Watched } from "../failure/process.ts";
-import { temporaryFolder } from "../connections/fresh-database.ts";
-import { openPglite } from "../../src/connections/pglite.ts";
+import { openEmbeddedHome, type Home } from "../servers/databases.ts";
 import { startDiscordSimulator, type DiscordSimulator } from "../simulators/discord/simulator.ts";
 import { startGeminiSimulator } from "../simulators/gemini/simulator.ts";
 
 type World = DiscordSimulator["world"];
 type Gesture = Parameters<World["interact"]>[0];
+type Interaction = ReturnType<World["interact"]>;
 
-/** A server with people of several kinds, and the real product in a process of its own behind Discord's commands. */
-export async function openCounter() {
-  const [discord, gemini, folder] = await Promise.all([
-    startDiscordSimulator(),
-    startGeminiSimulator(),
-    temporaryFolder(),
-  ]);
-  const { world } = discord;
+/** A server with an owner and four people, one of them a moderator; Ben reads Japanese. */
+function furnish({ world }: DiscordSimulator) {
   const owner = world.addUser("owner");
   const ann = world.addUser("ann");
   const ben = world.addUser("ben", { locale: "ja" });
+  const mod = world.addUser("mod");
+  const dora = world.addUser("dora", { locale: "ja" });
   const guild = world.addGuild({ name: "House", ownerId: owner.id, members: [ann, ben] });
+  const moderators = world.addRole(guild, { name: "moderators", permissions: ["manageGuild", "manageMessages"] });
+  for (const one of [mod, dora]) world.addMember(guild, one, [moderators]);
   world.addMember(guild, world.reception);
   const general = world.addChannel(guild, { name: "general" });
-  const house = { owner, ann, ben, guild, general };
+  return { owner, ann, ben, mod, dora, guild, moderators, general };
+}
 
+/** A furnished server, and the real product in a process of its own behind Discord's commands. */
+export async function openCounter(openHome: () => Promise<Home> = openEmbeddedHome) {
+  const [discord, gemini, home] = await Promise.all([startDiscordSimulator(), startGeminiSimulator(), openHome()]);
+  const { world } = discord;
+  const house = furnish(discord);
+  const { general, ann } = house;
   const env = {
     GEMINI_API_KEY: "x",
     GEMINI_BASE_URL: gemini.url,
@@ -33,54 +39,71 @@ export async function openCounter() {
   };
   let bot: Watched;
   let errors = "";
-  const start = async () => {
-    bot = await startDiscordBot(discord, { data: folder.path, env: {} }, env);
+  const start = async (more: Readonly<Record<string, string>> = {}) => {
+    bot = await startDiscordBot(discord, home, { ...env, ...more });
     await ready(bot);
     await vi.waitFor(() => expect(world.commands(world.reception).length).toBeGreaterThan(0), patience);
   };
-  const stop = async () => {
-    bot.kill("SIGTERM");
-    expect(await bot.exited).toBe(0);
+  const end = async (signal: NodeJS.Signals) => {
+    bot.kill(signal);
+    const code = await bot.exited;
     errors += bot.errors();
+    return code;
   };
   await start();
 
-  /** Does it, and resolves to its record once the bot has filled the deferred response or whispered. */
-  const use = async (gesture: Omit<Gesture, "channel"> & { readonly channel?: Gesture["channel"] }) => {
-    const record = world.interact({ channel: general, ...gesture });
-    const isPress = gesture.button !== undefined;
-    const isDone = () => (isPress ? said(record).length > 0 : record.repliedAfterMs !== null);
-    await vi.waitFor(() => expect(isDone()).toBe(true), patience);
-    return record;
-  };
   /** What was shown for an interaction, as it stands now. */
-  const said = (record: ReturnType<World["interact"]>) => record.messages.filter(({ deletedAt }) => deletedAt === null);
-  const me = `<@${world.reception.id}>`;
-  /** Says something to the bot and resolves to its last answer to it. */
-  const talk = async (text: string, over: Partial<Parameters<World["say"]>[0]> = {}) => {
-    const message = world.say({ channel: general, author: ann, text, ...over });
-    const answer = () =>
-      answersIn(discord, { id: message.channelId }).findLast(({ replyTo }) => replyTo === message.id);
-    await vi.waitFor(() => expect(answer()?.components.length).toBeGreaterThan(0), patience);
-    return { message, answer: answer()! };
+  const said = (record: Interaction) => record.messages.filter(({ deletedAt }) => deletedAt === null);
+  const begin = (gesture: Omit<Gesture, "channel"> & { readonly channel?: Gesture["channel"] }) =>
+    world.interact({ channel: general, ...gesture });
+  /** Does it, and resolves to its record once the bot has shown something for it. */
+  const use = async (gesture: Parameters<typeof begin>[0]) => {
+    const record = begin(gesture);
+    const words = () => said(record).filter(({ content }) => content !== "");
+    await vi.waitFor(() => expect(words().length).toBeGreaterThan(0), patience);
+    return record;
   };
   return {
     discord,
     gemini,
     world,
     house,
-    me,
+    me: `<@${world.reception.id}>`,
+    begin,
     use,
     said,
-    talk,
+    /** The words that a command is answered with in the end. */
+    ask: async (gesture: Parameters<typeof begin>[0]) => said(await use(gesture)).at(-1)?.content ?? "",
+    /** Presses the button that begins so, which changes the message it is on; resolves to the new words. */
+    press: async (user: Gesture["user"], message: { readonly id: string; readonly content: string }, deed: string) => {
+      const before = message.content;
+      const custom = new RegExp(`"custom_id":"(${deed}:[^"]*)"`, "u");
+      const button = custom.exec(JSON.stringify(world.message(message).components))?.[1] ?? deed;
+      const { channelId: channel } = world.message(message);
+      begin({ user, channel, button, message });
+      await vi.waitFor(() => expect(world.message(message).content).not.toBe(before), patience);
+      return world.message(message).content;
+    },
+    /** Says something to the bot and resolves to it with the bot's last answer to it. */
+    talk: async (text: string, over: Partial<Parameters<World["say"]>[0]> = {}) => {
+      const message = world.say({ channel: general, author: ann, text, ...over });
+      const answer = () =>
+        answersIn(discord, { id: message.channelId }).findLast(({ replyTo }) => replyTo === message.id);
+      await vi.waitFor(() => expect(answer()?.components.length).toBeGreaterThan(0), patience);
+      const found = answer();
+      if (found === undefined) throw new Error("the answer is gone");
+      return { message, answer: found };
+    },
     start,
-    stop,
+    /** Stops the product as asked, or kills it. */
+    stop: async () => expect(await end("SIGTERM")).toBe(0),
+    kill: () => end("SIGKILL"),
     bot: () => bot,
-    /** All that the process has logged in its lives. */
+    /** All that the processes have logged. */
     log: () => errors + bot.errors(),
-    /** Reads the database while the product is stopped. */
-    look: async <T>(reading: (database: Awaited<ReturnType<typeof openPglite>>) => Promise<T>): Promise<T> => {
-      const database = await openPglite(folder.path);
+    /** Looks into the database while the product is stopped. */
+    look: async <T>(reading: (database: Database) => Promise<T>): Promise<T> => {
+      const database = await home.openDatabase();
       try {
         return await reading(database);
       } finally {
@@ -88,10 +111,17 @@ export async function openCounter() {
       }
     },
     close: async () => {
-      bot.kill("SIGKILL");
-      await bot.exited;
+      await end("SIGKILL");
       await Promise.all([discord.close(), gemini.stop()]);
-      await folder.remove();
+      await home.remove();
     },
   };
+}
+
+/** A link to a message, as Discord's clients copy it. */
+export function linkTo(
+  guild: { readonly id: string },
+  message: { readonly id: string; readonly channelId: string },
+): string {
+  return `https://discord.com/channels/${guild.id}/${message.channelId}/${message.id}`;
 }

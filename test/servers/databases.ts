@@ -25,7 +25,8 @@ export interface Home {
   readonly remove: () => Promise<void>;
 }
 
-async function openEmbeddedHome(): Promise<Home> {
+/** A data folder with the embedded database. */
+export async function openEmbeddedHome(): Promise<Home> {
   const { path, remove } = await temporaryFolder();
   return { data: path, env: {}, openDatabase: () => openPglite(path), remove };
 }

@@ -25,13 +25,13 @@ export function respond(call: Call, interaction: Interaction, form: MessageForm,
   return message;
 }
 
-/** A further message; after a deferral the first one fills the promised place. */
+/** A further message; after a deferral the first one fills the promised place, unless the bot has taken that back. */
 export function followUp(call: Call): Reply {
   const interaction = open(call);
   const form = readMessageForm(call.body);
   checkNotEmpty(form, call);
   const original = interaction.originalId === null ? null : call.state.message(interaction.originalId);
-  const promised = original !== null && (original.flags & messageFlags.loading) !== 0;
+  const promised = original !== null && original.deletedAt === null && (original.flags & messageFlags.loading) !== 0;
   const message = promised ? fill(call, interaction, original) : send(call, interaction, form, 0);
   return { body: messagePayload(call.state, message) };
 }

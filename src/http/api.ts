@@ -104,10 +104,11 @@ function makeStatus(
   gauges: ProcessGauges,
 ): (signal: AbortSignal) => Promise<Record<string, unknown>> {
   return async (signal) => {
-    const [{ status: overall_health }, extra] = await Promise.all([checks(), extraOf(options, signal)]);
+    const [{ status: overall_health, components }, extra] = await Promise.all([checks(), extraOf(options, signal)]);
     return {
       timestamp: now(),
       overall_health,
+      impaired: Object.fromEntries(Object.entries(components).filter(([, { status }]) => status !== "healthy")),
       circuit_breakers: options.breakers(),
       thresholds: options.targets.report(),
       system: {

@@ -109,6 +109,7 @@ describe("/status", () => {
     expect(json).toMatchObject({
       timestamp: time,
       overall_health: "healthy",
+      impaired: {},
       circuit_breakers: { gemini_api: { state: "closed", failure_count: 0, last_failure: null } },
       thresholds: { cold_memory_ms: {}, embedding_ms: {} },
       system: {

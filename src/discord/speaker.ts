@@ -81,7 +81,7 @@ class DiscordSpeaker implements Speaker {
     const { voices, places, log } = this.#options;
     const { envelope, agent } = reply;
     await this.#progress.finish(envelope.messageId);
-    const mayAttach = await mustBeAllowed(envelope, voices.reception(), places);
+    const mayAttach = await mustBeAllowed(envelope, voices.reception(), places, signal);
     const [first, fallback] = envelope.interactionToken ? [voices.reception()] : voices.of(agent.name);
     if (first === undefined) return;
     try {
@@ -174,13 +174,19 @@ function isVoiceless(error: unknown): boolean {
 }
 
 /**
- * Looks before it speaks: a request that Discord refuses counts against us. Resolves to whether files may be sent; throws `discord_refused` where
- * nothing may be said.
+ * Looks before it speaks: a request that Discord refuses counts against us. What is not known yet is waited for, not tried. Resolves to whether files
+ * may be sent; throws `discord_refused` where nothing may be said.
  */
-async function mustBeAllowed(envelope: Envelope, reception: Voice, places: Places): Promise<boolean> {
-  if (envelope.guildId === null || envelope.interactionToken) return true;
-  const { guild, ownRoles } = await placeOf(envelope, envelope.guildId, places);
-  const bits = permissionsIn(guild, envelope.conversationId, { id: reception.userId, roles: ownRoles });
+async function mustBeAllowed(
+  envelope: Envelope,
+  reception: Voice,
+  places: Places,
+  signal: AbortSignal,
+): Promise<boolean> {
+  const { guildId, conversationId: id } = envelope;
+  if (guildId === null || envelope.interactionToken) return true;
+  const { guild, ownRoles } = (await placeOf(id, guildId, places)) ?? (await missing(id, reception, signal));
+  const bits = permissionsIn(guild, id, { id: reception.userId, roles: ownRoles });
   const needed = permission.viewChannel | permission.sendMessages;
   if ((bits & needed) !== needed)
     throw new DiscordRefused(
@@ -190,12 +196,18 @@ async function mustBeAllowed(envelope: Envelope, reception: Voice, places: Place
   return (bits & permission.attachFiles) !== 0n;
 }
 
-/** A place is stored before what is said in it; one that is not there any more is gone. */
-async function placeOf({ conversationId }: Envelope, guildId: Snowflake, places: Places): Promise<Place> {
+/** Null when the channel is not known, also after another look. */
+async function placeOf(channelId: Snowflake, guildId: Snowflake, places: Places): Promise<Place | null> {
   const known = await places.of(guildId);
-  if (known?.guild.channels.has(conversationId)) return known;
+  if (known?.guild.channels.has(channelId)) return known;
   places.changed(guildId);
   const place = await places.of(guildId);
-  if (place?.guild.channels.has(conversationId)) return place;
-  throw new DiscordRefused(10_003, "the channel is gone, or the bot is no longer on the server");
+  return place?.guild.channels.has(channelId) ? place : null;
+}
+
+/** Discord refuses where the channel is gone; otherwise we only have not heard of it yet. */
+async function missing(channelId: Snowflake, { rest }: Voice, signal: AbortSignal): Promise<never> {
+  await rest.call({ method: "GET", path: `/channels/${channelId}`, repeatable: true }, signal);
+  const later = { kind: "retry", afterMs: 2_000 } as const;
+  throw new ForeseenError("discord_place_unknown", "the channel is not known yet", later);
 }

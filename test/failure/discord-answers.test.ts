@@ -109,7 +109,10 @@ describe("an answer of the bot", () => {
     await vi.waitFor(() => expect(house.gemini.requests.at(-1)?.aborted).toBe(true), patience);
     const typed = world.typing(where).length;
     // A turn that goes all its way proves that the other one has nothing more to do.
-    await house.answered(house.ask("and now?", { channel: where, model: { firstTokenMs: 9_000 } }), "and now?");
+    await house.answered(
+      house.ask("and much later?", { channel: where, model: { firstTokenMs: 9_000 } }),
+      "and much later?",
+    );
     expect(answersIn(discord, where)).toHaveLength(1);
     expect(world.typing(where).length - typed).toBeLessThanOrEqual(3);
   });

@@ -25,7 +25,9 @@ export async function keepAll(
   heard: readonly { readonly envelope: Envelope; readonly priority: Priority }[],
 ): Promise<number> {
   const added = await insertTurns(tx, heard);
-  const jobs = heard
+  // What was said twice at once is added once, but pg-boss refuses a batch that names a job twice.
+  const once = new Map(heard.map((one) => [one.envelope.messageId, one]));
+  const jobs = [...once.values()]
     .filter(({ envelope }) => added.has(envelope.messageId))
     .map(({ envelope, priority }) => jobOf(envelope, priority));
   if (jobs.length > 0) await boss.insert(queue, jobs, { db: asBossDb(tx) });

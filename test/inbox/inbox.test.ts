@@ -39,6 +39,12 @@ await describeOnBothDatabases("the inbox", ({ open, alone }) => {
     expect(await drain()).toEqual(["1"]);
   });
 
+  it("keeps a message once that comes twice at the same moment", async () => {
+    const heard = [2, 3, 2].map((id) => ({ envelope: envelope(id), priority: "mention" as const }));
+    expect(await database.transaction((tx) => inbox.keepAll(tx, heard))).toBe(2);
+    expect(await drain()).toEqual(["2", "3"]);
+  });
+
   it("keeps the order inside a conversation, also when many arrive in one millisecond", async () => {
     const ids = Array.from({ length: 40 }, (_, i) => 1000 + i);
     for (const id of ids) await inbox.keep(envelope(id), "mention");

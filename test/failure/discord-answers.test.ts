@@ -138,7 +138,7 @@ describe("an answer of the bot", () => {
     const reply = { agent: "mira", reply: "Red is the colour of roses and of much else besides. ".repeat(10) };
     const asked = house.ask("what is red?", { channel: where, model: { ...slow, reply } });
     const [begun] = await parts(where, 1);
-    gemini.script({ when: ">what is green?<", times: null, reply: { agent: "mira", reply: "Grass is green." } });
+    gemini.script({ when: "what is green?</message>", times: null, reply: { agent: "mira", reply: "Grass is green." } });
     world.edit(asked, `<@${world.reception.id}> what is green?`);
     const answer = await house.answered(asked, "Grass is green.");
     expect(answer.id).toBe(begun?.id);

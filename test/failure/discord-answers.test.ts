@@ -1,8 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
-import { answersIn } from "./discord-bot.ts";
+import { answersIn, patience } from "./discord-bot.ts";
 import { openHouse, type House } from "./discord-house.ts";
 
-const patience = { timeout: 30_000, interval: 25 };
 const slow = { firstTokenMs: 3_200, chunkMs: 120 };
 
 describe("an answer of the bot", () => {
@@ -138,7 +137,11 @@ describe("an answer of the bot", () => {
     const reply = { agent: "mira", reply: "Red is the colour of roses and of much else besides. ".repeat(10) };
     const asked = house.ask("what is red?", { channel: where, model: { ...slow, reply } });
     const [begun] = await parts(where, 1);
-    gemini.script({ when: "what is green?</message>", times: null, reply: { agent: "mira", reply: "Grass is green." } });
+    gemini.script({
+      when: "what is green?</message>",
+      times: null,
+      reply: { agent: "mira", reply: "Grass is green." },
+    });
     world.edit(asked, `<@${world.reception.id}> what is green?`);
     const answer = await house.answered(asked, "Grass is green.");
     expect(answer.id).toBe(begun?.id);

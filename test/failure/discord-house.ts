@@ -6,10 +6,9 @@ import {
   type DiscordSimulatorOptions,
 } from "../simulators/discord/simulator.ts";
 import { startGeminiSimulator, type Behaviour, type Simulator } from "../simulators/gemini/simulator.ts";
-import { answersIn, furnish, ready, startDiscordBot } from "./discord-bot.ts";
+import { answersIn, furnish, patience, ready, startDiscordBot } from "./discord-bot.ts";
 import type { Watched } from "./process.ts";
 
-const patience = { timeout: 30_000, interval: 25 };
 type World = DiscordSimulator["world"];
 type Ref = Parameters<World["messages"]>[0];
 type Message = ReturnType<World["message"]>;
@@ -94,4 +93,14 @@ export async function openHouse(options: DiscordSimulatorOptions = {}): Promise<
       await folder.remove();
     },
   };
+}
+
+/** Opens a house for one test, which may run beside others, and closes it again. */
+export async function inHouse(options: DiscordSimulatorOptions, use: (house: House) => Promise<void>): Promise<void> {
+  const house = await openHouse(options);
+  try {
+    await use(house);
+  } finally {
+    await house.close();
+  }
 }

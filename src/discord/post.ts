@@ -19,7 +19,7 @@ const mentions = (repliedUser: boolean) => ({ parse: [], replied_user: repliedUs
 /** Who has waited longer than this is pinged by the answer. */
 const pingAfterMs = 60_000;
 /** An answer to something older may have been begun by a process that is gone, so long ago that no nonce knows of it. */
-const lookBackAfterMs = 10_000;
+const lookBackAfterMs = 5_000;
 
 const posted = z.object({ id: z.string(), content: z.string() });
 

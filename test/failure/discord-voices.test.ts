@@ -156,7 +156,7 @@ describe.concurrent("whoever has to wait is told how long, and the promise becom
     ["within seconds", {}, /I can answer in about \d+ s/],
     ["later", impatient, /at about <t:\d+:T>/],
   ])("%s, though its process is killed meanwhile", async (_, env, words) =>
-    inHouse({ nonceKeepMs: 1 }, async (house) => {
+    inHouse({}, async (house) => {
       const { ask, answered, start, kill, discord, general } = house;
       addTeo(house);
       await house.start(env);

@@ -103,12 +103,13 @@ async function speak(turn: Turn, draft: Draft, rooms: Rooms, signal: AbortSignal
   // An answer made from memory alone says nothing new, and would be recalled in place of what it repeats.
   const reply = model === "memory" ? null : { agent: name, displayName, text: draft.text, at: new Date() };
   // Tried again here, because the way back through the inbox would speak it a second time.
+  let refresh = async () => {};
   const end = () =>
     rooms.inbox.finish(turn, receipt, async (tx) => {
-      if (turn.remembered) await rooms.memory.store(tx, turn.parts, reply);
+      if (turn.remembered) refresh = await rooms.memory.store(tx, turn.parts, reply);
     });
   await untilStored(end, AbortSignal.timeout(60_000));
-  if (turn.remembered) await rooms.memory.stored(turn.parts, reply);
+  await refresh();
   recordAnswer(turn, receipt, rooms);
 }
 
@@ -123,10 +124,11 @@ const untilStored = makeRetry({
 async function ignore(turn: Turn, { judge, reason }: { judge: string; reason: string }, rooms: Rooms): Promise<void> {
   const { envelope } = turn;
   const isTalk = judge === "not-addressed" && turn.remembered;
+  let refresh = async () => {};
   await rooms.inbox.ignore(turn, reason, async (tx) => {
-    if (isTalk) await rooms.memory.store(tx, turn.parts, null);
+    if (isTalk) refresh = await rooms.memory.store(tx, turn.parts, null);
   });
-  if (isTalk) await rooms.memory.stored(turn.parts, null);
+  await refresh();
   rooms.chat.show(envelope, { kind: "ignored", reason });
   rooms.metrics.messages.inc({ message_type: "ignored", agent: "none" });
   rooms.log.info({ messageId: envelope.messageId, reason }, "ignored");

@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { readRedisUrl } from "./connections/redis-url.ts";
 
 /** One variable: what it takes, how it is read, and what it means. Its key is its name; `alias` is an older name. */
 export interface Variable<T> {
@@ -142,12 +143,19 @@ export const table = {
   POSTGRES_POOL_MIN_SIZE: variable(whole(0, 1_000), "1", "Connections to Postgres that are kept open"),
   POSTGRES_POOL_MAX_SIZE: variable(whole(1, 1_000), "10", "Connections to Postgres at most"),
   REDIS_URL: variable(
-    scheme("redis:", "rediss:"),
+    [
+      z.string().refine((text) => readRedisUrl(text) !== null),
+      "redis://…, rediss://… for TLS, or redis+sentinel://host,host/name",
+    ],
     null,
-    "The Redis server; this build does not use it yet, hot memory and limits are in the process",
+    "The Redis server that processes share today's conversation and the model's limits in; without it each has its own",
     { secret: true },
   ),
-  REDIS_MAX_CONNECTIONS: variable(whole(1, 1_000), "10", "Connections to Redis at most"),
+  REDIS_MAX_CONNECTIONS: variable(
+    whole(1, 1_000),
+    "10",
+    "Accepted as the predecessor's; a process opens one connection, which is enough",
+  ),
   HOT_MEMORY_TARGET_MS: variable(
     milliseconds,
     "100",

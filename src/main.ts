@@ -58,8 +58,6 @@ async function main(): Promise<void> {
 async function converse(config: Config, flags: Flags): Promise<void> {
   const interactive = process.stdin.isTTY && process.stdout.isTTY;
   const log = makeLogger(config.logLevel, interactive ? logBehind(flags.data) : process.stderr);
-  if (config.redis.url !== null)
-    log.warn("REDIS_URL is not used by this build: hot memory and limits are in the process");
   const run = Promise.withResolvers<Run>();
   const terminal = makeTerminal({
     input: process.stdin,

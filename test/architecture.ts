@@ -33,6 +33,7 @@ const homes: Readonly<Record<string, readonly string[]>> = {
   "@langchain/langgraph": ["src/think/graph.ts"],
   "@google/generative-ai": ["src/model/gemini.ts", "src/model/gemini-wire.ts"],
   pg: ["src/connections/"],
+  ioredis: ["src/connections/"],
   "pg-boss": ["src/inbox/", "src/connections/template.ts"],
   "@electric-sql/pglite": ["src/connections/pglite.ts"],
   "@electric-sql/pglite-pgvector": ["src/connections/pglite.ts"],

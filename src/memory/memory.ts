@@ -7,7 +7,13 @@ import type { Model } from "../model/model.ts";
 import type { Breaker } from "../resilience/policies.ts";
 import type { Targets } from "../resilience/targets.ts";
 import { recall, type Readable, type Recollection } from "./recall.ts";
-import { readRecentTurns, type RecentLine, type RecentTurns } from "./recent-turns.ts";
+import {
+  readRecentTurns,
+  readRevision,
+  readRevisionChange,
+  type RecentLine,
+  type RecentTurns,
+} from "./recent-turns.ts";
 import { remember, type NewMemory } from "./remember.ts";
 import type { Agent } from "../settings/settings.ts";
 import { makeQueryVectors } from "./vectors.ts";
@@ -26,17 +32,11 @@ export interface Recalled {
 export interface Memory {
   /** Looks as far as every one of `agents` (those that may answer) is allowed to. */
   recall(envelope: Envelope, agents: readonly Pick<Agent, "memory">[], signal: AbortSignal): Promise<Recalled>;
-  /** Stores what was said, one message or several that were answered together, and the reply; part of the transaction that ends the turn. */
-  store(
-    tx: Sql,
-    said: readonly Envelope[],
-    reply: { agent: string; displayName: string; text: string; at: Date } | null,
-  ): Promise<void>;
-  /** Brings hot memory up to date after that transaction has committed. */
-  stored(
-    said: readonly Envelope[],
-    reply: { agent: string; displayName: string; text: string; at: Date } | null,
-  ): Promise<void>;
+  /**
+   * Stores what was said, one message or several that were answered together, and the reply; part of the transaction that ends the turn. Resolves to
+   * what brings hot memory up to date, to be called once that transaction has committed.
+   */
+  store(tx: Sql, said: readonly Envelope[], reply: SpokenReply): Promise<() => Promise<void>>;
   /** Drops what hot memory holds of a conversation. */
   dropRecent(conversationId: string): Promise<void>;
 }
@@ -62,16 +62,8 @@ export interface MemoryOptions {
 
 export function makeMemory(options: MemoryOptions): Memory {
   const { database, recentTurns, limits } = options;
+  const readRecent = makeRecentReader(options);
   const queryVectors = makeQueryVectors(options);
-
-  const readRecent = async (envelope: Envelope, signal: AbortSignal): Promise<readonly RecentLine[]> => {
-    const cached = await recentTurns.read(envelope.conversationId, signal).catch(() => null);
-    if (cached !== null) return cached;
-    // Only what asks Postgres passes the breaker: a hit in the cache says nothing about its health.
-    const lines = await options.breaker.execute(() => readRecentTurns(database, envelope, limits), signal);
-    await recentTurns.replace(envelope.conversationId, lines, signal).catch(() => {});
-    return lines;
-  };
 
   const recallCold = async (envelope: Envelope, within: "channel" | "scope", signal: AbortSignal) => {
     const alsoReadable = within === "channel" ? [] : await options.alsoReadable(envelope);
@@ -112,17 +104,30 @@ export function makeMemory(options: MemoryOptions): Memory {
       return { recent: recent ?? [], recollections: cold?.found ?? [], notes };
     },
     // Not behind the breaker: what was answered must be stored, and refusing to try would answer it again.
-    store: (tx, said, reply) => measured(options, "store", null, () => remember(tx, memoriesOf(said, reply))),
-    stored: async (said, reply) => {
-      const [first] = said;
-      if (first === undefined) return;
-      const signal = AbortSignal.timeout(1000);
+    store: async (tx, said, reply) => {
+      await measured(options, "store", null, () => remember(tx, memoriesOf(said, reply)));
+      const [first, last] = [said[0], said.at(-1)];
+      if (first === undefined || last === undefined) return async () => {};
       const { conversationId } = first;
-      await recentTurns
-        .append(conversationId, linesOf(said, reply), signal)
-        .catch(() => recentTurns.drop(conversationId, signal).catch(() => {}));
+      const change = await readRevisionChange(tx, { first, last, lines: limits.recentLines });
+      return () => recentTurns.append(conversationId, change, linesOf(said, reply), soon()).catch(() => {});
     },
-    dropRecent: (conversationId) => recentTurns.drop(conversationId, AbortSignal.timeout(1000)),
+    dropRecent: (conversationId) => recentTurns.drop(conversationId, soon()).catch(() => {}),
+  };
+}
+
+/** Reads today's conversation from hot memory when it has seen all that Postgres has, and otherwise rebuilds it. */
+function makeRecentReader({ database, recentTurns, limits, breaker }: MemoryOptions) {
+  return async (envelope: Envelope, signal: AbortSignal): Promise<readonly RecentLine[]> => {
+    const { conversationId } = envelope;
+    const [revision, cached] = await Promise.all([
+      breaker.execute(() => readRevision(database, envelope, limits.recentLines), signal),
+      recentTurns.read(conversationId, signal).catch(() => null),
+    ]);
+    if (cached?.revision === revision) return cached.lines;
+    const lines = await breaker.execute(() => readRecentTurns(database, envelope, limits), signal);
+    await recentTurns.replace(conversationId, { revision, lines }, signal).catch(() => {});
+    return lines;
   };
 }
 
@@ -152,6 +157,10 @@ async function measured<T>(
   }
 }
 
+/** A cache that takes longer is none; what it does not hear of it finds out by the revision. */
+const soon = () => AbortSignal.timeout(1_000);
+
+/** What an agent has said. */
 type SpokenReply = { agent: string; displayName: string; text: string; at: Date } | null;
 
 /** A reply belongs to the last message it answers. */

@@ -1,5 +1,5 @@
 import type { Snowflake } from "../envelope.ts";
-import type { RecentLine, RecentTurns } from "./recent-turns.ts";
+import type { KnownTurns, RecentTurns } from "./recent-turns.ts";
 
 /** Hot memory of one process: the most recently used conversations, each with its last lines. */
 export function makeInProcessRecentTurns(options: {
@@ -8,27 +8,29 @@ export function makeInProcessRecentTurns(options: {
   conversations: number;
   now: () => number;
 }): RecentTurns {
-  const known = new Map<Snowflake, readonly RecentLine[]>();
-  const keep = (conversationId: Snowflake, lines: readonly RecentLine[]) => {
-    known.delete(conversationId);
-    known.set(conversationId, lines.slice(-options.lines));
-    const [oldest] = known.keys();
-    if (known.size > options.conversations && oldest !== undefined) known.delete(oldest);
+  const all = new Map<Snowflake, KnownTurns>();
+  const keep = (conversationId: Snowflake, { revision, lines }: KnownTurns) => {
+    all.delete(conversationId);
+    all.set(conversationId, { revision, lines: lines.slice(-options.lines) });
+    const [oldest] = all.keys();
+    if (all.size > options.conversations && oldest !== undefined) all.delete(oldest);
   };
   return {
     read: async (conversationId) => {
-      const lines = known.get(conversationId);
-      if (lines === undefined) return null;
-      keep(conversationId, lines);
-      return lines.filter((line) => options.now() - line.at.getTime() <= options.maxAgeMs);
+      const known = all.get(conversationId);
+      if (known === undefined) return null;
+      keep(conversationId, known);
+      const isRecent = ({ at }: { at: Date }) => options.now() - at.getTime() <= options.maxAgeMs;
+      return { revision: known.revision, lines: known.lines.filter(isRecent) };
     },
-    replace: async (conversationId, lines) => keep(conversationId, lines),
-    append: async (conversationId, lines) => {
-      const before = known.get(conversationId);
-      if (before !== undefined) keep(conversationId, [...before, ...lines]);
+    replace: async (conversationId, known) => keep(conversationId, known),
+    append: async (conversationId, { before, after }, lines) => {
+      const known = all.get(conversationId);
+      if (known?.revision === before) keep(conversationId, { revision: after, lines: [...known.lines, ...lines] });
+      else all.delete(conversationId);
     },
     drop: async (conversationId) => {
-      known.delete(conversationId);
+      all.delete(conversationId);
     },
   };
 }

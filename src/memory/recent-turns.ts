@@ -12,28 +12,70 @@ export interface RecentLine {
   readonly at: Date;
 }
 
+/** The lines of a conversation as of one of its revisions; see `readRevision`. */
+export interface KnownTurns {
+  readonly revision: string;
+  /** Oldest first, at most the configured number of lines, none older than the configured age. */
+  readonly lines: readonly RecentLine[];
+}
+
+/** What happened to a conversation when something was said in it. */
+export interface RevisionChange {
+  readonly before: string;
+  readonly after: string;
+}
+
 /**
  * The hot layer: the last lines of each conversation, a cache in front of Postgres. Null means "I do not know, read
  * Postgres", never "there are none". A throw or a timeout means the same as null and is counted; it fails no turn.
  */
 export interface RecentTurns {
-  /** Oldest first, at most the configured number of lines, none older than the configured age. */
-  read(conversationId: Snowflake, signal: AbortSignal): Promise<readonly RecentLine[] | null>;
-  /** Replaces what is known, oldest first: the way a cache is rebuilt from Postgres. */
-  replace(conversationId: Snowflake, lines: readonly RecentLine[], signal: AbortSignal): Promise<void>;
-  /** Adds lines to a conversation that is known; does nothing for one that is not. */
-  append(conversationId: Snowflake, lines: readonly RecentLine[], signal: AbortSignal): Promise<void>;
+  read(conversationId: Snowflake, signal: AbortSignal): Promise<KnownTurns | null>;
+  /** Replaces what is known: the way a cache is rebuilt from Postgres. */
+  replace(conversationId: Snowflake, known: KnownTurns, signal: AbortSignal): Promise<void>;
+  /** Adds lines to a conversation that is known as of `change.before`, and drops one that is known as of any other revision. */
+  append(
+    conversationId: Snowflake,
+    change: RevisionChange,
+    lines: readonly RecentLine[],
+    signal: AbortSignal,
+  ): Promise<void>;
   /** Drops a conversation, so that the next read is rebuilt without what was forgotten or edited. */
   drop(conversationId: Snowflake, signal: AbortSignal): Promise<void>;
 }
 
-/** Knows nothing: every read goes to Postgres. */
-export const uncachedRecentTurns: RecentTurns = {
-  read: async () => null,
-  replace: async () => {},
-  append: async () => {},
-  drop: async () => {},
-};
+/** The transactions that wrote the last rows of a conversation up to `$n`: whatever changes one of them changes this, whoever does it. */
+const revisionUpTo = (upTo: string) => `(
+  select coalesce(md5(string_agg(message_id::text || ' ' || xmin::text, ',' order by message_id)), '')
+  from (select message_id, xmin from turns
+    where conversation_id = $1 and message_id <= ${upTo} and state in ('answered', 'ignored')
+    order by message_id desc limit $2) last)`;
+
+/** What hot memory must have seen to be used for a message: the revision of its conversation before it. */
+export async function readRevision(
+  sql: Sql,
+  { conversationId, messageId }: Pick<Envelope, "conversationId" | "messageId">,
+  lines: number,
+): Promise<string> {
+  const [row] = await sql.query<{ revision: string }>(`select ${revisionUpTo("$3::bigint - 1")} as revision`, [
+    conversationId,
+    lines,
+    messageId,
+  ]);
+  return row?.revision ?? "";
+}
+
+/** What the messages from `first` to `last` made of their conversation; asked in the transaction that ends their turn. */
+export async function readRevisionChange(
+  sql: Sql,
+  { first, last, lines }: { first: Envelope; last: Envelope; lines: number },
+): Promise<RevisionChange> {
+  const [row] = await sql.query<RevisionChange>(
+    `select ${revisionUpTo("$3::bigint - 1")} as before, ${revisionUpTo("$4::bigint")} as after`,
+    [first.conversationId, lines, first.messageId, last.messageId],
+  );
+  return row ?? { before: "", after: "" };
+}
 
 interface Row {
   message_id: string;

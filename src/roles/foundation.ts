@@ -1,6 +1,7 @@
 import type { Desk, Health } from "../chat/desk.ts";
 import { showConfig, type Config } from "../config.ts";
 import { makeDatabaseComponent } from "../connections/database.ts";
+import { makeRedis, type Cache } from "../connections/redis.ts";
 import { makeNotices } from "../connections/notices.ts";
 import { makePlaces, type Places } from "../discord/places.ts";
 import type { Envelope } from "../envelope.ts";
@@ -14,7 +15,8 @@ import { makeRetention } from "../memory/forget.ts";
 import { makeMemory } from "../memory/memory.ts";
 import type { Readable } from "../memory/recall.ts";
 import { makeInProcessRecentTurns } from "../memory/recent-turns-in-process.ts";
-import { uncachedRecentTurns, type RecentTurns } from "../memory/recent-turns.ts";
+import { makeRedisRecentTurns } from "../memory/recent-turns-redis.ts";
+import type { RecentTurns } from "../memory/recent-turns.ts";
 import { makeEmbedding } from "../memory/vectors.ts";
 import type { Metrics } from "../metrics.ts";
 import { isModelFailure } from "../model/failures.ts";
@@ -57,14 +59,16 @@ export function makeFoundation(
   const alsoReadable = readable(places);
   const model = makeModel(config, breakers.gemini, metrics, log);
   const inbox = makeInbox({ database, notices, alone: config.postgresql.url === null, migrates, log });
-  const recentTurns = makeRecentTurns(config);
+  const redis = config.redis.url === null ? null : makeRedis({ url: config.redis.url, metrics, log });
+  const recentTurns = makeRecentTurns(config, redis?.cache ?? null);
   const limits = config.memory;
   const breaker = breakers.memory;
   const memory = makeMemory({ database, recentTurns, model, breaker, metrics, targets, log, limits, alsoReadable });
   const embedding = makeEmbedding({ database, model, log, patienceMs: 5 * 60_000, everyMs: 5_000 });
   const retention = makeRetention({ database, days: config.memory.retentionDays, log });
   metrics.watchInbox(() => inbox.report());
-  return { targets, breakers, settings, postgres, notices, places, model, inbox, memory, embedding, retention };
+  const connections = redis === null ? [postgres, notices] : [postgres, notices, redis];
+  return { targets, breakers, settings, postgres, connections, places, model, inbox, memory, embedding, retention };
 }
 
 /** What people may ask about the bot; `status` is the report that `/status` serves. */
@@ -110,15 +114,12 @@ export function makeHttp(
   });
 }
 
-/** Of several processes each would remember its own answers only. */
-function makeRecentTurns({ memory, postgresql }: Config): RecentTurns {
-  if (postgresql.url !== null) return uncachedRecentTurns;
-  return makeInProcessRecentTurns({
-    lines: memory.recentLines,
-    maxAgeMs: memory.recentHours * 3_600_000,
-    conversations: 1_000,
-    now: () => Date.now(),
-  });
+function makeRecentTurns({ memory }: Config, cache: Cache | null): RecentTurns {
+  const now = () => Date.now();
+  const limits = { lines: memory.recentLines, maxAgeMs: memory.recentHours * 3_600_000, now };
+  return cache === null
+    ? makeInProcessRecentTurns({ ...limits, conversations: 1_000 })
+    : makeRedisRecentTurns(cache, limits);
 }
 
 function makeBreakers(config: Config, metrics: Metrics): { memory: Breaker; gemini: Breaker } {

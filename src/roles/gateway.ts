@@ -9,16 +9,7 @@ export function hearDiscord(options: RoleOptions): readonly Component[] {
   const http = makeHttp(options, foundation, { host: "0.0.0.0", whenTaken: "fail" }, () => components);
   const { counter, commands } = makeCounter(options, foundation, discord, (signal) => http.status(signal));
   const gateway = makeEar(options, foundation, discord, counter);
-  const { settings, postgres, notices, inbox } = foundation;
-  const components: readonly Component[] = [
-    http,
-    settings,
-    postgres,
-    notices,
-    inbox,
-    discord.voices,
-    commands,
-    gateway,
-  ];
+  const { settings, connections, inbox } = foundation;
+  const components: readonly Component[] = [http, settings, ...connections, inbox, discord.voices, commands, gateway];
   return components;
 }

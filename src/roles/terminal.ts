@@ -12,7 +12,7 @@ export function talkInTerminal(options: RoleOptions, terminal: Terminal): readon
   const foundation = makeFoundation(options, () => async () => "public");
   const consumer = makeAnswering(options, foundation, terminal);
   const http = makeHttp(options, foundation, { host: "127.0.0.1", whenTaken: "next-free" }, () => components);
-  const { settings, model, inbox, postgres, retention, embedding } = foundation;
+  const { settings, model, inbox, connections, retention, embedding } = foundation;
   const backing = (): Backing => ({
     hear: (envelope) => inbox.keep(envelope, priorityOf(envelope)),
     desk: deskOf(foundation, (signal) => http.status(signal)),
@@ -27,7 +27,16 @@ export function talkInTerminal(options: RoleOptions, terminal: Terminal): readon
   });
   // Who is there is known as soon as the settings are read, while the database still opens.
   const greeted = afterStart(settings, () => terminal.connect(backing()));
-  const components: readonly Component[] = [http, greeted, postgres, inbox, retention, embedding, terminal, consumer];
+  const components: readonly Component[] = [
+    http,
+    greeted,
+    ...connections,
+    inbox,
+    retention,
+    embedding,
+    terminal,
+    consumer,
+  ];
   return components;
 }
 

@@ -1,0 +1,163 @@
+import { createHash } from "node:crypto";
+import type { Redis, RedisOptions } from "ioredis";
+import { asError, ForeseenError, Misconfigured } from "../errors.ts";
+import type { Check, Component } from "../lifecycle/component.ts";
+import type { Logger } from "../log.ts";
+import type { Metrics } from "../metrics.ts";
+import { readRedisUrl } from "./redis-url.ts";
+
+/** Runs scripts in Redis, each as one atomic step. What it keeps may be gone at any moment. */
+export interface Cache {
+  /**
+   * Resolves to what the script returns. Rejects with `redis_unreachable` at once while there is no connection, and when there is no answer within
+   * a quarter of a second; then it may have run or not.
+   */
+  run(script: Script, keys: readonly string[], args: readonly (string | number)[]): Promise<unknown>;
+  /** Whether there is a connection. */
+  isOpen(): boolean;
+}
+
+/** A script in Lua. */
+export interface Script {
+  readonly source: string;
+  readonly sha: string;
+}
+
+/** Names a script by its hash, as Redis does. */
+export function asScript(source: string): Script {
+  return { source, sha: createHash("sha1").update(source).digest("hex") };
+}
+
+/** Beyond that Postgres is faster. */
+const answerMs = 250;
+const oldest = "6.2";
+
+/** Redis as a part of the process. Its absence stops nothing: the part is degraded, and connects as soon as it can. */
+export function makeRedis(options: { url: string; metrics: Metrics; log: Logger }): Component & { cache: Cache } {
+  let redis: Redis | null = null;
+  let line: ReturnType<typeof watchLine> | null = null;
+  const isOpen = () => redis?.status === "ready";
+  return {
+    name: "redis",
+    cache: {
+      isOpen,
+      run: async (script, keys, args) => {
+        if (redis === null) throw asUnreachable(new Error("it is not open"));
+        return runScript(redis, script, keys, args);
+      },
+    },
+    start: async () => {
+      redis = await open(options.url);
+      line = watchLine(redis, options);
+      // A server that is away now is connected to later; one that refuses us never will be.
+      await redis.connect().catch(() => {});
+      const refused = line.refused();
+      if (refused !== null) throw explain(refused);
+      if (redis.status === "ready") await checkServer(redis);
+    },
+    stop: async () => {
+      line?.close();
+      redis?.disconnect();
+    },
+    check: async (): Promise<Check> => {
+      if (isOpen()) return { status: "healthy" };
+      const reason = line?.refused()?.message ?? "it does not answer: Postgres and local limits serve meanwhile";
+      return { status: "degraded", details: { reason } };
+    },
+  };
+}
+
+/** Loaded only where there is a Redis: the library takes 20 MB. */
+async function open(url: string): Promise<Redis> {
+  const { Redis: Client } = await import("ioredis");
+  const settings: RedisOptions = {
+    ...readRedisUrl(url),
+    lazyConnect: true,
+    enableOfflineQueue: false,
+    maxRetriesPerRequest: 0,
+    commandTimeout: answerMs,
+    connectTimeout: 5_000,
+    connectionName: "discord-agent",
+    retryStrategy: (times) => Math.min(2_000, 50 * 2 ** times) * (0.5 + Math.random() / 2),
+  };
+  return new Client({ ...settings, replyMapping: "legacy" });
+}
+
+async function runScript(redis: Redis, script: Script, keys: readonly string[], args: readonly (string | number)[]) {
+  try {
+    return await redis.evalsha(script.sha, keys.length, ...keys, ...args).catch((error: Error) => {
+      if (!error.message.startsWith("NOSCRIPT")) throw error;
+      return redis.eval(script.source, keys.length, ...keys, ...args);
+    });
+  } catch (error) {
+    throw asUnreachable(error);
+  }
+}
+
+/** Tells of each change between connected and not, once, and remembers why the server refuses us. */
+function watchLine(redis: Redis, { metrics, log }: { metrics: Metrics; log: Logger }) {
+  let refused: Error | null = null;
+  let isThere: boolean | null = null;
+  let isClosed = false;
+  const change = (now: boolean, tell: () => void) => {
+    metrics.activeConnections.set({ connection_type: "redis" }, now ? 1 : 0);
+    if (isThere !== now && !isClosed) tell();
+    isThere = now;
+  };
+  redis.on("error", (error: Error) => {
+    if (isRefusal(error)) refused = error;
+  });
+  redis.on("ready", () => {
+    refused = null;
+    change(true, () => log.info({ component: "redis" }, "Redis is there"));
+  });
+  redis.on("close", () =>
+    change(false, () => log.warn({ component: "redis" }, "Redis is away: Postgres and local limits serve meanwhile")),
+  );
+  return { refused: () => refused, close: () => (isClosed = true) };
+}
+
+function isRefusal({ message }: Error): boolean {
+  return /^(?:WRONGPASS|NOAUTH|NOPERM|ERR (?:AUTH|invalid password|DB index|Client sent AUTH))/.test(message);
+}
+
+function asUnreachable(error: unknown): Error {
+  const { message } = asError(error);
+  return new ForeseenError("redis_unreachable", `Redis did not do it: ${message.slice(0, 100)}`, {
+    kind: "retry",
+    afterMs: 1_000,
+  });
+}
+
+function explain({ message }: Error): Misconfigured {
+  const wrong = (problem: string, remedy: string) => new Misconfigured([{ where: "REDIS_URL", problem, remedy }]);
+  if (message.startsWith("NOAUTH")) return wrong("the server wants a password", "Write redis://user:password@host");
+  if (message.startsWith("NOPERM"))
+    return wrong(
+      "the user may not use what is needed",
+      "Allow it: ACL SETUSER … ~discord-agent:* +@all -@dangerous +info",
+    );
+  if (message.includes("DB index"))
+    return wrong("the server has no database of this number", "Name another one after the slash");
+  return wrong("the server refuses this user with this password", "Correct the two, or set the password on the server");
+}
+
+/** Refuses what would fail later, in the middle of a script. */
+async function checkServer(redis: Redis): Promise<void> {
+  const refuse = (error: Error) => {
+    if (isRefusal(error)) throw explain(error);
+    return "";
+  };
+  // The library selects it too, and says nothing when there is none.
+  await redis.select(redis.options.db ?? 0).catch(refuse);
+  const info = await redis.info().catch(refuse);
+  const [, version = ""] = /redis_version:(\S+)/.exec(info) ?? [];
+  const fault = (problem: string, remedy: string) => new Misconfigured([{ where: "REDIS_URL", problem, remedy }]);
+  if (version !== "" && version.localeCompare(oldest, "en", { numeric: true }) < 0)
+    throw fault(`the server is Redis ${version}`, `Take Redis ${oldest} or newer, or Valkey`);
+  if (/cluster_enabled:1/.test(info))
+    throw fault(
+      "the server is a node of a Redis Cluster",
+      "Take a single server or sentinels: what is kept here is small, and a cluster would only add hops",
+    );
+}

@@ -41,6 +41,8 @@ export async function answer(turn: Turn, rooms: Rooms, signal: AbortSignal): Pro
   lap("route");
   if (decision.kind === "ignore") return ignore(turn, decision, rooms);
 
+  // Whose turn was revoked a moment ago would be seen typing with nobody to stop it.
+  signal.throwIfAborted();
   rooms.chat.show(envelope, { kind: "thinking" });
   const recalled = await rooms.memory.recall(envelope, decision.agent ? [decision.agent] : decision.candidates, signal);
   const attached = await rooms.chat.read(envelope, signal);

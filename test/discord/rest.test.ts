@@ -1,0 +1,58 @@
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { pino } from "pino";
+import { makeDiscordRest, type DiscordRest } from "../../src/discord/rest.ts";
+
+import { makeMetrics } from "../../src/metrics.ts";
+import { startDiscordSimulator, type DiscordSimulator } from "../simulators/discord/simulator.ts";
+
+const never = new AbortController().signal;
+const mostInvalid = 5_000;
+
+describe("requests that Discord refuses", () => {
+  let simulator: DiscordSimulator;
+  let rest: DiscordRest;
+  beforeEach(async () => {
+    simulator = await startDiscordSimulator();
+    const log = pino({ level: "silent" });
+    const token = "sim-reception-token-0000";
+    rest = makeDiscordRest({ name: "the bot", token, api: `${simulator.url}/api`, metrics: makeMetrics(), log });
+  });
+  afterEach(async () => {
+    vi.useRealTimers();
+    await simulator.close();
+  });
+  const me = () => rest.call<{ id: string }>({ method: "GET", path: "/users/@me", repeatable: true }, never);
+  /** Of all routes the one that the library does not slow down. */
+  const beRefused = () =>
+    rest
+      .call({ method: "POST", path: "/interactions/1/x/callback", auth: false, body: {}, repeatable: false }, never)
+      .catch((error: { code: string }) => error.code);
+  const arrived = () => Object.values(simulator.report().restRequests).reduce((sum, count) => sum + count, 0);
+
+  it("are counted: long before the address is banned nothing is sent, and again after ten minutes", async () => {
+    simulator.faults.add({ on: "rest", fault: "error", status: 403, path: "/callback$", times: null });
+    for (let sent = 0; sent < mostInvalid; sent += 100) {
+      const codes = await Promise.all(Array.from({ length: 100 }, beRefused));
+      expect(new Set(codes)).toEqual(new Set(["discord_refused"]));
+    }
+    expect(rest.stopped()).toMatch(/refused thousands of requests in ten minutes/);
+    await expect(me()).rejects.toMatchObject({ code: "discord_unauthorized", disposition: { kind: "retry" } });
+    expect(arrived()).toBe(mostInvalid);
+    vi.useFakeTimers({ toFake: ["Date"], now: Date.now() + 620_000 });
+    expect(await me()).toMatchObject({ id: simulator.world.reception.id });
+    expect(rest.stopped()).toBeNull();
+  });
+
+  it("for the token are the last ones", async () => {
+    simulator.faults.revokeToken(simulator.world.reception);
+    await expect(me()).rejects.toMatchObject({ code: "discord_unauthorized" });
+    await expect(me()).rejects.toMatchObject({ code: "discord_unauthorized" });
+    expect(arrived()).toBe(1);
+  });
+
+  it("for a limit without a time, as Cloudflare does, are not repeated at once", async () => {
+    simulator.faults.add({ on: "rest", fault: "html", status: 429, times: null });
+    await expect(me()).rejects.toMatchObject({ code: "discord_busy", disposition: { kind: "retry", afterMs: 10_000 } });
+    expect(arrived()).toBe(1);
+  });
+});

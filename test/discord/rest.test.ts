@@ -1,7 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { pino } from "pino";
 import { makeDiscordRest, type DiscordRest } from "../../src/discord/rest.ts";
-
 import { makeMetrics } from "../../src/metrics.ts";
 import { startDiscordSimulator, type DiscordSimulator } from "../simulators/discord/simulator.ts";
 

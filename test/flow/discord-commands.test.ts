@@ -77,7 +77,8 @@ describe("slash commands and buttons", () => {
           focused: "agent",
         });
         await vi.waitFor(() => expect(record.callbackType).toBe(8), patience);
-        return (record.callbackData?.["choices"] as { name: string; value: string }[]).map(({ value }) => value);
+        const { choices } = record.callbackData as { choices: { name: string; value: string }[] };
+        return choices.map(({ value }) => value);
       };
       expect(await suggested("")).toEqual(["mira", "teo", "juno"]);
       expect(await suggested("JU")).toEqual(["juno"]);

@@ -39,9 +39,12 @@ export async function openCounter(openHome: () => Promise<Home> = openEmbeddedHo
   };
   let bot: Watched;
   let errors = "";
+  const begun = () => discord.report().readies + discord.report().resumeds;
   const start = async (more: Readonly<Record<string, string>> = {}) => {
+    const before = begun();
     bot = await startDiscordBot(discord, home, { ...env, ...more });
     await ready(bot);
+    await vi.waitFor(() => expect(begun()).toBeGreaterThan(before), patience);
     await vi.waitFor(() => expect(world.commands(world.reception).length).toBeGreaterThan(0), patience);
   };
   const end = async (signal: NodeJS.Signals) => {
@@ -52,6 +55,8 @@ export async function openCounter(openHome: () => Promise<Home> = openEmbeddedHo
   };
   await start();
 
+  /** Resolves when nothing waits to be answered, and what was answered is stored. */
+  const settled = () => vi.waitFor(async () => expect((await bot.status()).inbox.waiting).toBe(0), patience);
   /** What was shown for an interaction, as it stands now. */
   const said = (record: Interaction) => record.messages.filter(({ deletedAt }) => deletedAt === null);
   const begin = (gesture: Omit<Gesture, "channel"> & { readonly channel?: Gesture["channel"] }) =>
@@ -84,7 +89,7 @@ export async function openCounter(openHome: () => Promise<Home> = openEmbeddedHo
       await vi.waitFor(() => expect(world.message(message).content).not.toBe(before), patience);
       return world.message(message).content;
     },
-    /** Says something to the bot and resolves to it with the bot's last answer to it. */
+    /** Says something to the bot and resolves to it with the bot's last answer to it, once that is stored. */
     talk: async (text: string, over: Partial<Parameters<World["say"]>[0]> = {}) => {
       const message = world.say({ channel: general, author: ann, text, ...over });
       const answer = () =>
@@ -92,8 +97,10 @@ export async function openCounter(openHome: () => Promise<Home> = openEmbeddedHo
       await vi.waitFor(() => expect(answer()?.components.length).toBeGreaterThan(0), patience);
       const found = answer();
       if (found === undefined) throw new Error("the answer is gone");
+      await settled();
       return { message, answer: found };
     },
+    settled,
     start,
     /** Stops the product as asked, or kills it. */
     stop: async () => expect(await end("SIGTERM")).toBe(0),

@@ -81,6 +81,8 @@ class Gateway implements Component {
   /** Why no shard is connected any more, when that is for good. */
   #refused: ForeseenError | null = null;
   #wasReady = false;
+  /** Whether it is known which shards are to be held here; before that nobody may count on being heard. */
+  #hasLooked = false;
   #seesContent = true;
   #gatewayUrl = "";
   #running: Promise<void> = Promise.resolve();
@@ -119,7 +121,7 @@ class Gateway implements Component {
     this.#options.metrics.gatewayShards.set({ state: "connecting" }, held.length - ready.length + silent.length);
     const details = { shards: held.length, ready: ready.length, messageContent: this.#seesContent };
     if (this.#refused !== null) return { status: "unhealthy", details: { ...details, reason: this.#refused.message } };
-    if (ready.length < held.length || silent.length > 0) return { status: "unhealthy", details };
+    if (!this.#hasLooked || ready.length < held.length || silent.length > 0) return { status: "unhealthy", details };
     if (!this.#seesContent) return { status: "degraded", details: { ...details, reason: withoutContent } };
     return { status: "healthy", details };
   }
@@ -155,6 +157,7 @@ class Gateway implements Component {
         // One at a time, so that several processes share them.
         const lease = this.#refused === null ? await this.#leases.acquire() : null;
         if (lease !== null) this.#open(lease);
+        this.#hasLooked = true;
       } catch (error) {
         this.#options.log.warn(
           { component: "gateway", reason: asError(error).message },

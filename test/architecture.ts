@@ -18,7 +18,7 @@ const rooms: Readonly<Record<string, readonly string[]>> = {
   memory: ["chat", "connections", "lifecycle", "model", "resilience", "settings"],
   think: ["chat", "inbox", "memory", "model", "settings"],
   model: ["lifecycle", "resilience"],
-  resilience: [],
+  resilience: ["connections", "lifecycle"],
   settings: ["lifecycle"],
   connections: ["lifecycle"],
   lifecycle: [],

@@ -21,8 +21,19 @@ export interface Notices extends Component {
 const channel = "discord_agent";
 const againMs = { least: 250, most: 10_000 };
 
+const nameOf = (role: string) => `discord-agent ${role}`;
+
+/** How many processes of these roles have their line open; 1 behind a pooler that hides them. */
+export async function countProcesses(sql: Sql, roles: readonly string[]): Promise<number> {
+  const [row] = await sql.query<{ n: number }>(
+    "select count(*)::int as n from pg_stat_activity where datname = current_database() and application_name = any($1)",
+    [roles.map(nameOf)],
+  );
+  return Math.max(1, row?.n ?? 1);
+}
+
 /** `url` null: an embedded database, in which nobody is called. */
-export function makeNotices({ url, log }: { url: string | null; log: Logger }): Notices {
+export function makeNotices({ url, role, log }: { url: string | null; role: string; log: Logger }): Notices {
   const sender = randomUUID();
   const listeners: { readonly topic: Topic; readonly tell: (words: readonly string[] | null) => void }[] = [];
   const heard = (payload = "") => {
@@ -33,7 +44,7 @@ export function makeNotices({ url, log }: { url: string | null; log: Logger }): 
   const lost = () => {
     for (const { tell } of listeners) tell(null);
   };
-  const line = makeLine({ url, heard, lost, log });
+  const line = makeLine({ url, name: nameOf(role), heard, lost, log });
   return {
     name: "notices",
     send: async (tx, topic, words = []) => {
@@ -54,13 +65,15 @@ export function makeNotices({ url, log }: { url: string | null; log: Logger }): 
 
 interface LineOptions {
   readonly url: string | null;
+  /** By which the line is known to Postgres. */
+  readonly name: string;
   readonly heard: (payload?: string) => void;
   readonly lost: () => void;
   readonly log: Logger;
 }
 
 /** One connection that only listens, opened again and again; nothing waits for it. */
-function makeLine({ url, heard, lost, log }: LineOptions) {
+function makeLine({ url, name, heard, lost, log }: LineOptions) {
   let client: pg.Client | null = null;
   let timer: NodeJS.Timeout | undefined;
   let isClosed = false;
@@ -73,7 +86,7 @@ function makeLine({ url, heard, lost, log }: LineOptions) {
   };
   const open = async (): Promise<void> => {
     if (url === null || isClosed) return;
-    const next = new pg.Client(clientOptions(url));
+    const next = new pg.Client({ ...clientOptions(url), application_name: name });
     next.on("notification", ({ payload }) => heard(payload));
     // What breaks later says so once, here; a connection that never stood says so to `connect`.
     next.once("end", () => {

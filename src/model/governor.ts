@@ -1,3 +1,4 @@
+import { randomUUID } from "node:crypto";
 import type { Priority } from "../envelope.ts";
 import { asError, ForeseenError } from "../errors.ts";
 import type { Logger } from "../log.ts";
@@ -132,7 +133,11 @@ function makeErrands(options: GovernorOptions, turnstileOf: (bucket: string) => 
   const pass = async <T>(errand: Errand<T>, signal: AbortSignal): Promise<string> => {
     const arrivedAt = now();
     const { bucket, tokens, priority } = errand;
-    const passage = await turnstileOf(bucket).enter({ bucket, tokens, priority }, errand.onDelay, signal);
+    const passage = await turnstileOf(bucket).enter(
+      { id: randomUUID(), bucket, tokens, priority },
+      errand.onDelay,
+      signal,
+    );
     if (!passage.admitted)
       throw new ModelQuota(passage.reason === "requests_per_day" ? "day" : "minute", passage.waitMs, "count");
     options.metrics.quotaWaitSeconds.labels(priority).observe((now() - arrivedAt) / 1000);

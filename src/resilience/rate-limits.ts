@@ -9,6 +9,8 @@ export interface Limits {
 }
 
 export interface Ask {
+  /** The caller: the same in each of its asks, another one in everybody else's. */
+  readonly id: string;
   /** The provider's counter: one per project and model. */
   readonly bucket: string;
   /** Expected input tokens. */
@@ -44,4 +46,6 @@ export interface RateLimits {
     reason: "requests_per_minute" | "tokens_per_minute" | "requests_per_day",
     signal: AbortSignal,
   ): Promise<void>;
+  /** This caller waits no longer. Never rejects. */
+  leave(ask: Ask): Promise<void>;
 }

@@ -152,7 +152,9 @@ class Line {
 
   private leave(waiter: Waiter): void {
     const index = this.queue.indexOf(waiter);
-    if (index !== -1) this.queue.splice(index, 1);
+    if (index === -1) return;
+    this.queue.splice(index, 1);
+    void this.limits.leave(waiter.ask);
   }
 }
 

@@ -1,8 +1,9 @@
 import type { Desk, Health } from "../chat/desk.ts";
 import { showConfig, type Config } from "../config.ts";
 import { makeDatabaseComponent } from "../connections/database.ts";
+import type { Database } from "../connections/postgres.ts";
 import { makeRedis, type Cache } from "../connections/redis.ts";
-import { makeNotices } from "../connections/notices.ts";
+import { countProcesses, makeNotices } from "../connections/notices.ts";
 import { makePlaces, type Places } from "../discord/places.ts";
 import type { Envelope } from "../envelope.ts";
 import { makeDesk } from "../desk.ts";
@@ -25,6 +26,9 @@ import { makeGovernor, type Governor } from "../model/governor.ts";
 import { makeOffline } from "../model/offline.ts";
 import { makeBreaker, type Breaker } from "../resilience/policies.ts";
 import { makeInProcessRateLimits } from "../resilience/rate-limits-in-process.ts";
+import { makeFleetRateLimits } from "../resilience/rate-limits-of-fleet.ts";
+import { makeRedisRateLimits } from "../resilience/rate-limits-redis.ts";
+import type { RateLimits } from "../resilience/rate-limits.ts";
 import { makeTargets } from "../resilience/targets.ts";
 import { watchAgentsFile } from "../settings/file-settings.ts";
 
@@ -51,24 +55,50 @@ export function makeFoundation(
   const targets = makeTargets(config.targets, metrics, log);
   const breakers = makeBreakers(config, metrics);
   const settings = watchAgentsFile(options.agentsPath, log);
-  const migrates = config.role === "all-in-one" || config.role === "migrate";
-  const postgres = makeDatabaseComponent({ ...config.postgresql, folder: options.dataDir, migrates, metrics, log });
-  const notices = makeNotices({ url: config.postgresql.url, log });
+  const { postgres, notices, redis, connections } = makeConnections(options);
   const { database } = postgres;
   const places = makePlaces(database, 10_000);
-  const alsoReadable = readable(places);
-  const model = makeModel(config, breakers.gemini, metrics, log);
-  const inbox = makeInbox({ database, notices, alone: config.postgresql.url === null, migrates, log });
-  const redis = config.redis.url === null ? null : makeRedis({ url: config.redis.url, metrics, log });
-  const recentTurns = makeRecentTurns(config, redis?.cache ?? null);
-  const limits = config.memory;
-  const breaker = breakers.memory;
-  const memory = makeMemory({ database, recentTurns, model, breaker, metrics, targets, log, limits, alsoReadable });
+  const alone = config.postgresql.url === null;
+  const inbox = makeInbox({ database, notices, alone, migrates: postgres.migrates, log });
+  const { model, limits } = makeGoverned(options, breakers.gemini, { database, cache: redis?.cache ?? null });
+  const memory = makeMemory({
+    database,
+    recentTurns: makeRecentTurns(config, redis?.cache ?? null),
+    model,
+    breaker: breakers.memory,
+    metrics,
+    targets,
+    log,
+    limits: config.memory,
+    alsoReadable: readable(places),
+  });
   const embedding = makeEmbedding({ database, model, log, patienceMs: 5 * 60_000, everyMs: 5_000 });
   const retention = makeRetention({ database, days: config.memory.retentionDays, log });
   metrics.watchInbox(() => inbox.report());
-  const connections = redis === null ? [postgres, notices] : [postgres, notices, redis];
-  return { targets, breakers, settings, postgres, connections, places, model, inbox, memory, embedding, retention };
+  return {
+    targets,
+    breakers,
+    settings,
+    postgres,
+    /** In the order in which they are opened. */
+    connections: [...connections, ...limits],
+    places,
+    model,
+    inbox,
+    memory,
+    embedding,
+    retention,
+  };
+}
+
+/** What leads out of the process, but for Discord and the model. */
+function makeConnections({ config, dataDir, metrics, log }: RoleOptions) {
+  const migrates = config.role === "all-in-one" || config.role === "migrate";
+  const postgres = makeDatabaseComponent({ ...config.postgresql, folder: dataDir, migrates, metrics, log });
+  const notices = makeNotices({ url: config.postgresql.url, role: config.role, log });
+  const redis = config.redis.url === null ? null : makeRedis({ url: config.redis.url, metrics, log });
+  const connections: readonly Component[] = redis === null ? [postgres, notices] : [postgres, notices, redis];
+  return { postgres: { ...postgres, migrates }, notices, redis, connections };
 }
 
 /** What people may ask about the bot; `status` is the report that `/status` serves. */
@@ -140,19 +170,25 @@ function makeBreakers(config: Config, metrics: Metrics): { memory: Breaker; gemi
   };
 }
 
-function makeModel(config: Config, breaker: Breaker, metrics: Metrics, log: Logger): Governor {
+/** The model behind its governor, and the part that counts its limits where other processes count them too. */
+function makeGoverned(
+  { config, metrics, log }: RoleOptions,
+  breaker: Breaker,
+  { database, cache }: { database: Database; cache: Cache | null },
+): { model: Governor; limits: readonly Component[] } {
   const { gemini } = config;
   const model = gemini.apiKey === null ? makeOffline() : makeGemini({ ...gemini, apiKey: gemini.apiKey });
-  const limits = makeInProcessRateLimits(
-    () => gemini,
-    () => Date.now(),
-  );
-  return makeGovernor({
-    model,
-    limits,
-    breaker,
-    metrics,
+  const patienceMs = Math.max(1_000, config.turnDeadlineMs - 20_000);
+  const govern = (limits: RateLimits) => makeGovernor({ model, limits, breaker, metrics, log, patienceMs });
+  const counting = { limits: () => gemini, now: () => Date.now() };
+  if (cache === null && config.postgresql.url === null)
+    return { model: govern(makeInProcessRateLimits(counting)), limits: [] };
+  const limits = makeFleetRateLimits({
+    ...counting,
+    shared: cache === null ? null : makeRedisRateLimits({ ...counting, cache }),
+    buckets: [model.name, model.embedder.space],
+    countProcesses: () => countProcesses(database, ["all-in-one", "worker"]),
     log,
-    patienceMs: Math.max(1_000, config.turnDeadlineMs - 20_000),
   });
+  return { model: govern(limits), limits: [limits] };
 }

@@ -13,7 +13,7 @@ describeUnless(await whyNoPostgres(), "calls between processes", () => {
   let database: Database;
   let open: Notices[];
   const join = async (): Promise<{ notices: Notices; heard: (readonly string[] | null)[] }> => {
-    const notices = makeNotices({ url: place.url, log });
+    const notices = makeNotices({ url: place.url, role: "worker", log });
     const heard: (readonly string[] | null)[] = [];
     notices.on("kept", (words) => heard.push(words));
     await notices.start(AbortSignal.timeout(5_000), () => {});
@@ -71,7 +71,7 @@ describeUnless(await whyNoPostgres(), "calls between processes", () => {
   });
 
   it("say so while there is no server", async () => {
-    const notices = makeNotices({ url: "postgres://nobody@127.0.0.1:1/nothing", log });
+    const notices = makeNotices({ url: "postgres://nobody@127.0.0.1:1/nothing", role: "worker", log });
     await notices.start(AbortSignal.timeout(5_000), () => {});
     expect(await notices.check?.(AbortSignal.timeout(500))).toMatchObject({ status: "degraded" });
     await notices.stop(AbortSignal.timeout(1_000));

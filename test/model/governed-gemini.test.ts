@@ -16,10 +16,10 @@ let governor: Governor;
 beforeEach(async () => {
   simulator = await startGeminiSimulator({ requestsPerMinute: 15 });
   metrics = makeMetrics();
-  const limits = makeInProcessRateLimits(
-    () => ({ requestsPerMinute: 15, tokensPerMinute: null, requestsPerDay: null }),
-    () => Date.now(),
-  );
+  const limits = makeInProcessRateLimits({
+    limits: () => ({ requestsPerMinute: 15, tokensPerMinute: null, requestsPerDay: null }),
+    now: () => Date.now(),
+  });
   const model = makeGemini({
     apiKey: "canary-key",
     model: "gemini-3.5-flash-lite",

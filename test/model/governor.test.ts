@@ -153,10 +153,10 @@ describe("under the provider's limits", () => {
   it("an offline model passes without any limit", async () => {
     const { metrics, governor } = open({ limits: { requestsPerMinute: 1 } });
     const log = pino({ level: "silent" });
-    const limits = makeInProcessRateLimits(
-      () => ({ requestsPerMinute: 0, tokensPerMinute: 0, requestsPerDay: 0 }),
-      Date.now,
-    );
+    const limits = makeInProcessRateLimits({
+      limits: () => ({ requestsPerMinute: 0, tokensPerMinute: 0, requestsPerDay: 0 }),
+      now: Date.now,
+    });
     const offline = makeGovernor({ model: makeOffline(), limits, breaker: governor.breaker, metrics, log });
     await expect(offline.generate(requestFor("Hello"), patient)).resolves.toMatchObject({ kind: "text" });
     await expect(offline.embed({ texts: ["a"], task: "query", priority: "mention" }, patient)).resolves.toHaveLength(1);

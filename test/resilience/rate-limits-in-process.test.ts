@@ -4,17 +4,14 @@ import { makeInProcessRateLimits } from "../../src/resilience/rate-limits-in-pro
 import type { Ask, Limits } from "../../src/resilience/rate-limits.ts";
 
 const { signal } = new AbortController();
-const ask = (tokens = 1): Ask => ({ bucket: "flash", tokens, priority: "mention" });
+const ask = (tokens = 1): Ask => ({ id: "1", bucket: "flash", tokens, priority: "mention" });
 
 const open = (limits: Partial<Limits>, start = Date.parse("2026-06-01T12:00:00Z")) => {
   const clock = { now: start };
   const all: Limits = { requestsPerMinute: null, tokensPerMinute: null, requestsPerDay: null, ...limits };
   return {
     clock,
-    limits: makeInProcessRateLimits(
-      () => all,
-      () => clock.now,
-    ),
+    limits: makeInProcessRateLimits({ limits: () => all, now: () => clock.now }),
   };
 };
 

@@ -1,0 +1,169 @@
+import type { Component } from "../lifecycle/component.ts";
+import type { Logger } from "../log.ts";
+import type { Grant } from "./forecast.ts";
+import { makeInProcessRateLimits, windowMs } from "./rate-limits-in-process.ts";
+import { beatMs, type Remembered, type SharedRateLimits } from "./rate-limits-redis.ts";
+import type { Ask, Limits, RateLimits } from "./rate-limits.ts";
+
+export interface FleetRateLimitsOptions {
+  /** The counters in Redis; null: there is no Redis. */
+  readonly shared: SharedRateLimits | null;
+  readonly limits: (bucket: string) => Limits;
+  /** The buckets that are known from the start. */
+  readonly buckets: readonly string[];
+  /** How many processes use the limits; asked while there is no Redis. */
+  readonly countProcesses: () => Promise<number>;
+  readonly now: () => number;
+  readonly log: Logger;
+}
+
+const ownTicket = "own ";
+
+/**
+ * The limits of a process that is one of several: counted together in Redis. Without it each takes its share, which is one part of as many
+ * as there are processes, less what it knows to be used already: together never more than the limit, and never nothing.
+ */
+export function makeFleetRateLimits(options: FleetRateLimitsOptions): RateLimits & Component {
+  return new FleetRateLimits(options);
+}
+
+class FleetRateLimits implements RateLimits, Component {
+  readonly name = "limits";
+  readonly #options: FleetRateLimitsOptions;
+  readonly #stopping = new AbortController();
+  /** Null while Redis counts. */
+  #alone: RateLimits | null;
+  #processes = 1;
+  #beating: Promise<void> = Promise.resolve();
+  #timer: NodeJS.Timeout | undefined;
+
+  constructor(options: FleetRateLimitsOptions) {
+    this.#options = options;
+    this.#alone = options.shared === null ? this.#makeAlone() : null;
+  }
+
+  async start(): Promise<void> {
+    for (const bucket of this.#options.buckets) this.#options.shared?.remembered(bucket);
+    await this.#beat();
+    const beat = () => {
+      this.#beating = this.#beat();
+    };
+    this.#timer = setInterval(beat, beatMs).unref();
+  }
+
+  async stop(): Promise<void> {
+    this.#stopping.abort();
+    clearInterval(this.#timer);
+    await this.#beating;
+    await this.#options.shared?.end();
+  }
+
+  async check() {
+    const isShared = this.#alone === null;
+    return { status: "healthy", details: { shared: isShared, processes: this.#processes } } as const;
+  }
+
+  async take(ask: Ask, signal: AbortSignal) {
+    const { shared, now } = this.#options;
+    const told = await this.#fromRedis((redis) => redis.take(ask, signal));
+    if (told !== null) return told;
+    const alone = this.#goAlone();
+    const answer = await alone.take(ask, signal);
+    if (!answer.granted) return answer;
+    shared?.remember(ask.bucket, { ticket: answer.ticket, at: now(), tokens: ask.tokens });
+    return { ...answer, ticket: `${ownTicket}${answer.ticket}` };
+  }
+
+  async estimateMs(ask: Ask, ahead: number, signal: AbortSignal): Promise<number> {
+    const told = await this.#fromRedis((redis) => redis.estimateMs(ask, ahead, signal));
+    return told ?? this.#goAlone().estimateMs(ask, ahead, signal);
+  }
+
+  arrived(bucket: string, ticket: string, signal: AbortSignal): Promise<void> {
+    return this.#correct(ticket, (limits, own) => limits.arrived(bucket, own, signal));
+  }
+
+  settle(bucket: string, ticket: string, tokens: number, signal: AbortSignal): Promise<void> {
+    return this.#correct(ticket, (limits, own) => limits.settle(bucket, own, tokens, signal));
+  }
+
+  async block(...args: Parameters<RateLimits["block"]>): Promise<void> {
+    const told = await this.#fromRedis((redis) => redis.block(...args).then(() => true));
+    if (told === null) await this.#goAlone().block(...args);
+  }
+
+  async leave(ask: Ask): Promise<void> {
+    await this.#options.shared?.leave(ask);
+  }
+
+  /** Null when Redis does not answer. */
+  async #fromRedis<T>(work: (shared: SharedRateLimits) => Promise<T>): Promise<T | null> {
+    const { shared, log } = this.#options;
+    if (shared === null) return null;
+    try {
+      const result = await work(shared);
+      if (this.#alone !== null) log.info({ component: "limits" }, "the model's limits are counted in Redis again");
+      this.#alone = null;
+      return result;
+    } catch {
+      return null;
+    }
+  }
+
+  #goAlone(): RateLimits {
+    if (this.#alone !== null) return this.#alone;
+    const { log, buckets, shared } = this.#options;
+    this.#processes = Math.max(1, ...buckets.map((bucket) => shared?.remembered(bucket).processes ?? 1));
+    log.warn(
+      { component: "limits", processes: this.#processes },
+      "the model's limits are not counted together: this process keeps to its share",
+    );
+    this.#alone = this.#makeAlone();
+    return this.#alone;
+  }
+
+  #makeAlone(): RateLimits {
+    const { limits, now, shared } = this.#options;
+    const part = (limit: number | null) => (limit === null ? null : Math.max(1, Math.floor(limit / this.#processes)));
+    return makeInProcessRateLimits({
+      now,
+      limits: (bucket) => {
+        const { requestsPerMinute, tokensPerMinute, requestsPerDay } = limits(bucket);
+        return {
+          requestsPerMinute: part(requestsPerMinute),
+          tokensPerMinute: part(tokensPerMinute),
+          requestsPerDay: part(requestsPerDay),
+        };
+      },
+      // A share of less than one request a minute is one in more than a minute.
+      windowMs: (bucket) =>
+        windowMs * Math.max(1, this.#processes / (limits(bucket).requestsPerMinute ?? Number.POSITIVE_INFINITY)),
+      known: (bucket) => (shared === null ? [] : shareOf(shared.remembered(bucket))),
+    });
+  }
+
+  async #correct(ticket: string, work: (limits: RateLimits, ticket: string) => Promise<void>): Promise<void> {
+    const { shared } = this.#options;
+    if (!ticket.startsWith(ownTicket)) return shared === null ? undefined : work(shared, ticket);
+    if (this.#alone !== null) await work(this.#alone, ticket.slice(ownTicket.length));
+  }
+
+  async #beat(): Promise<void> {
+    const { shared, countProcesses } = this.#options;
+    const told = await this.#fromRedis((redis) => redis.beat(this.#stopping.signal).then(() => true));
+    if (told === null && shared !== null) this.#goAlone();
+    // Redis knew at least so many; whoever has come since is in the database.
+    const counted = told === null ? await countProcesses().catch(() => this.#processes) : null;
+    const remembered = this.#options.buckets.map((bucket) => shared?.remembered(bucket).processes ?? 1);
+    this.#processes = Math.max(1, counted ?? 1, ...remembered);
+  }
+}
+
+/** What one of n processes counts as its own: every n-th grant that it knows of, or those to itself where these are more. */
+function shareOf({ processes, grants, own }: Remembered): readonly Grant[] {
+  const share = grants
+    .toReversed()
+    .filter((_, index) => index % processes === 0)
+    .toReversed();
+  return share.length > own.length ? share : own;
+}

@@ -1,0 +1,204 @@
+import { pino } from "pino";
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from "vitest";
+import { makeRedis } from "../../src/connections/redis.ts";
+import { makeMetrics } from "../../src/metrics.ts";
+import { makeInProcessRateLimits } from "../../src/resilience/rate-limits-in-process.ts";
+import { makeFleetRateLimits } from "../../src/resilience/rate-limits-of-fleet.ts";
+import { makeRedisRateLimits } from "../../src/resilience/rate-limits-redis.ts";
+import type { Ask, Limits } from "../../src/resilience/rate-limits.ts";
+import { describeUnless } from "../servers/databases.ts";
+import { startRedis, type RedisServer } from "../servers/redis.ts";
+import { askRedis, openServerRedis, whyNoOwnRedis, whyNoRedis } from "../servers/shared.ts";
+import { rateLimitsConformance } from "./rate-limits.ts";
+
+const log = pino({ level: "silent" });
+const signal = new AbortController().signal;
+const patience = { timeout: 30_000, interval: 50 };
+const ask = (id: string, over: Partial<Ask> = {}): Ask => ({
+  id,
+  bucket: "flash",
+  tokens: 1,
+  priority: "mention",
+  ...over,
+});
+const fifteen: Limits = { requestsPerMinute: 15, tokensPerMinute: null, requestsPerDay: null };
+
+rateLimitsConformance("in the process", async (limits) =>
+  makeInProcessRateLimits({ limits: () => limits, now: () => Date.now() }),
+);
+
+describeUnless(await whyNoRedis(), "on a Redis server,", () => {
+  let place: Awaited<ReturnType<typeof openServerRedis>>;
+  let redis: ReturnType<typeof makeRedis>;
+  beforeAll(async () => {
+    place = await openServerRedis();
+    redis = makeRedis({ url: place.url, metrics: makeMetrics(), log });
+    await redis.start(AbortSignal.timeout(5_000), () => {});
+  });
+  beforeEach(() => askRedis(place.url, "FLUSHDB"));
+  afterAll(async () => {
+    await redis.stop(AbortSignal.timeout(1_000));
+    await place.drop();
+  });
+  const join = async (limits: Limits = fifteen, skewMs = 0) => {
+    const one = makeRedisRateLimits({
+      cache: redis.cache,
+      limits: () => limits,
+      now: () => Date.now() + skewMs,
+      recallMs: 200,
+    });
+    for (const bucket of ["flash", "embedding", "large"]) one.remembered(bucket);
+    for (const bucket of ["flash", "embedding", "large"]) {
+      const looking = ask(`looks at ${bucket}`, { bucket });
+      // The first of all waits for others that may remember something.
+      await vi.waitFor(async () => expect(await one.estimateMs(looking, 0, signal)).toBe(0), patience);
+      await one.leave(looking);
+    }
+    return one;
+  };
+
+  rateLimitsConformance("in Redis", (limits) => join(limits));
+
+  it("who waits goes by priority and then by arrival, whichever process asks", async () => {
+    const [one, other] = [
+      await join({ ...fifteen, requestsPerMinute: 1 }),
+      await join({ ...fifteen, requestsPerMinute: 1 }),
+    ];
+    expect(await one.take(ask("first"), signal)).toMatchObject({ granted: true });
+    const waiting = [ask("ambient", { priority: "ambient" }), ask("mention"), ask("later mention")] as const;
+    const minutes = async () => {
+      const all: number[] = [];
+      for (const [i, who] of waiting.entries())
+        all.push(Math.ceil((await (i === 1 ? other : one).estimateMs(who, 0, signal)) / 61_000));
+      return all;
+    };
+    await minutes();
+    expect(await minutes()).toEqual([3, 1, 2]);
+    await other.leave(waiting[1]);
+    expect(await minutes()).toEqual([2, 2, 1]);
+  });
+
+  it("processes with clocks an hour apart count together", async () => {
+    const [one, other] = [await join(fifteen), await join(fifteen, 3_600_000)];
+    const takers = Array.from({ length: 20 }, (_, i) => (i % 2 === 0 ? one : other).take(ask(`taker ${i}`), signal));
+    expect((await Promise.all(takers)).filter(({ granted }) => granted)).toHaveLength(15);
+    expect(one.remembered("flash").processes).toBe(2);
+    await other.end();
+    await one.beat(signal);
+    expect(one.remembered("flash").processes).toBe(1);
+  });
+
+  it("a flushed Redis learns from the processes what they were granted", async () => {
+    const [one, other] = [await join(), await join()];
+    for (let i = 0; i < 6; i += 1) expect(await one.take(ask(`a${i}`), signal)).toMatchObject({ granted: true });
+    for (let i = 0; i < 5; i += 1) expect(await other.take(ask(`b${i}`), signal)).toMatchObject({ granted: true });
+    await askRedis(place.url, "FLUSHDB");
+    expect(await one.take(ask("at once"), signal)).toMatchObject({ granted: false });
+    await Promise.all([one.beat(signal), other.beat(signal)]);
+    await vi.waitFor(
+      async () => expect(await one.take(ask("at once"), signal)).toMatchObject({ granted: true }),
+      patience,
+    );
+    let more = 0;
+    while ((await other.take(ask(`c${more}`), signal)).granted) more += 1;
+    expect(more, "of 15, 6, 5 and 1 are used").toBe(3);
+  });
+});
+
+describe("limits without Redis", () => {
+  it("are shared by as many processes as the database knows", async () => {
+    let processes = 3;
+    const limits = makeFleetRateLimits({
+      shared: null,
+      limits: () => fifteen,
+      buckets: ["flash"],
+      countProcesses: async () => processes,
+      now: () => Date.now(),
+      log,
+    });
+    await limits.start?.(signal, () => {});
+    const takeAll = async () => {
+      let n = 0;
+      while ((await limits.take(ask(`n${n}`), signal)).granted) n += 1;
+      return n;
+    };
+    expect(await takeAll()).toBe(5);
+    processes = 1;
+    await vi.waitFor(
+      async () => expect(await limits.check?.(signal)).toMatchObject({ details: { processes: 1 } }),
+      patience,
+    );
+    expect(await takeAll()).toBe(10);
+    await limits.stop(signal);
+  });
+});
+
+describeUnless(await whyNoOwnRedis(), "limits whose Redis goes away", () => {
+  const open: (() => Promise<unknown>)[] = [];
+  let server: RedisServer;
+  const join = async () => {
+    const redis = makeRedis({ url: server.url, metrics: makeMetrics(), log });
+    await redis.start(AbortSignal.timeout(5_000), () => {});
+    const counting = { limits: () => fifteen, now: () => Date.now() };
+    const limits = makeFleetRateLimits({
+      ...counting,
+      shared: makeRedisRateLimits({ ...counting, cache: redis.cache }),
+      buckets: ["flash"],
+      countProcesses: async () => 1,
+      log,
+    });
+    await limits.start?.(signal, () => {});
+    open.push(async () => {
+      await limits.stop(signal);
+      await redis.stop(AbortSignal.timeout(1_000));
+    });
+    return { redis, limits };
+  };
+  beforeEach(async () => {
+    server = await startRedis();
+    open.push(() => server.close());
+  });
+  afterEach(async () => {
+    for (const close of open.splice(0).toReversed()) await close();
+  });
+
+  it("go on with shares that together are never more than the limit, also when it comes back empty", async () => {
+    const fleet = [await join(), await join(), await join()];
+    let granted = 0;
+    const takeWhereEver = async () => {
+      for (const [i, { limits }] of fleet.entries())
+        if ((await limits.take(ask(`${i} ${granted}`), signal)).granted) granted += 1;
+    };
+    await vi.waitFor(async () => {
+      await takeWhereEver();
+      expect(granted).toBeGreaterThanOrEqual(6);
+    }, patience);
+    // Everybody knows of everybody.
+    const knows = async () =>
+      Promise.all(fleet.map(async ({ limits }) => (await limits.check?.(signal))?.details?.["processes"]));
+    await vi.waitFor(async () => expect(await knows()).toEqual([3, 3, 3]), patience);
+    await server.kill();
+    await vi.waitFor(
+      () => expect(fleet.map(({ redis }) => redis.cache.isOpen())).toEqual([false, false, false]),
+      patience,
+    );
+    const before = granted;
+    for (let round = 0; round < 8; round += 1) await takeWhereEver();
+    expect(granted, "somebody is let through").toBeGreaterThan(before);
+    expect(granted).toBeLessThanOrEqual(15);
+    await server.start();
+    await vi.waitFor(async () => {
+      await takeWhereEver();
+      const shared = await Promise.all(
+        fleet.map(async ({ limits }) => (await limits.check?.(signal))?.details?.["shared"]),
+      );
+      expect(shared).toEqual([true, true, true]);
+    }, patience);
+    await vi.waitFor(async () => {
+      await takeWhereEver();
+      expect(granted).toBe(15);
+    }, patience);
+    for (let round = 0; round < 8; round += 1) await takeWhereEver();
+    expect(granted).toBe(15);
+  });
+});

@@ -89,6 +89,8 @@ export function clientOptions(url: string): pg.ClientConfig {
   };
 }
 
+const idleTransactionSeconds = 10;
+
 /** Opens a pool to a Postgres server; rejects with one sentence when it cannot be reached or cannot carry the product. */
 export async function openPostgres(options: {
   url: string;
@@ -102,6 +104,11 @@ export async function openPostgres(options: {
     max: options.poolMax,
   });
   pool.on("error", options.onIdleError);
+  // A process that is frozen in the middle of a transaction holds its locks, and with them whole conversations. Not as a parameter of the
+  // connection: poolers refuse those that they do not know.
+  pool.on("connect", (client) => {
+    client.query(`set idle_in_transaction_session_timeout = '${idleTransactionSeconds}s'`).catch(() => {});
+  });
   const database = makeDatabase(pool);
   try {
     const first = await pool.connect();

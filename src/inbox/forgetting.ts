@@ -113,16 +113,27 @@ export async function dropQuotations(
   await sql.query(`update turns set replied_to = null where ${isQuoting("$1", "$2")}`, [messageIds, personId]);
 }
 
+/** A turn that is to be answered anew. */
+interface Reopened extends Revoked {
+  readonly guildId: Snowflake | null;
+}
+
 /** Puts back what is being answered in these scopes, without what was thought of so far; an attempt under way can no longer end it. */
-export async function putBackOpen(sql: Sql, scopes: readonly Snowflake[]): Promise<readonly Revoked[]> {
-  const rows = await sql.query<{ message_id: Snowflake; conversation_id: Snowflake; attempts: number }>(
+export async function putBackOpen(sql: Sql, scopes: readonly Snowflake[]): Promise<readonly Reopened[]> {
+  const rows = await sql.query<{
+    message_id: Snowflake;
+    conversation_id: Snowflake;
+    guild_id: Snowflake | null;
+    attempts: number;
+  }>(
     `update turns set state = 'waiting', draft = null, receipt = null, attempts = attempts + 1
-     where scope = any($1::bigint[]) and state in ('answering', 'drafted') returning message_id, conversation_id, attempts`,
+     where scope = any($1::bigint[]) and state in ('answering', 'drafted') returning message_id, conversation_id, guild_id, attempts`,
     [scopes],
   );
   return rows.map((row) => ({
     messageId: row.message_id,
     conversationId: row.conversation_id,
+    guildId: row.guild_id,
     attempts: row.attempts,
     isGone: false,
   }));

@@ -1,4 +1,4 @@
-import { PgBoss } from "pg-boss";
+import { PgBoss, type FetchGroupConcurrencyOptions } from "pg-boss";
 import type { Receipt } from "../chat/chat.ts";
 import type { Notices } from "../connections/notices.ts";
 import type { Database, Sql } from "../connections/postgres.ts";
@@ -247,6 +247,9 @@ function admitTheRace(error: Error & { constraint?: string }): never {
   throw error.constraint === "pg_namespace_nspname_index" ? new Error("already exists", { cause: error }) : error;
 }
 
+/** A guild that is answered in so many lanes, in all processes together, comes after those that are in fewer. */
+const lanesOfOneGuild = 2;
+
 const nothing = async () => {};
 const idOf = ({ messageId }: { readonly messageId: Snowflake }) => messageId;
 
@@ -258,7 +261,11 @@ function attempt(turn: Turn): { id: string; retryCount: number } {
 async function take(database: Database, boss: PgBoss, limit: number): Promise<readonly Turn[]> {
   return database.transaction(async (tx) => {
     const db = asBossDb(tx);
-    const jobs = await boss.fetch<{ messageId: Snowflake }>(queue, { batchSize: limit, includeMetadata: true, db });
+    const fetch = (fairly: FetchGroupConcurrencyOptions) =>
+      boss.fetch<{ messageId: Snowflake }>(queue, { batchSize: limit, includeMetadata: true, db, ...fairly });
+    const fair = await fetch({ groupConcurrency: lanesOfOneGuild });
+    // What nobody else wants a busy guild may have.
+    const jobs = fair.length > 0 ? fair : await fetch({});
     if (jobs.length === 0) return [];
     for (const job of jobs) {
       const joined = await joinFollowing(tx, job.data.messageId);

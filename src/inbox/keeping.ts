@@ -39,15 +39,16 @@ export async function keepAll(
 /** How long more of a message is waited for that does not call the bot by name. */
 const debounceSeconds = 2;
 
-/** The job of a message. */
+/** The job of a message. Its conversation keeps its order, and its guild (or the conversation that is in none) its share of the lanes. */
 export function jobOf(
-  { messageId, conversationId }: Pick<Envelope, "messageId" | "conversationId">,
+  { messageId, conversationId, guildId }: Pick<Envelope, "messageId" | "conversationId" | "guildId">,
   priority: Priority,
 ) {
   const job = {
     id: jobId(messageId),
     data: { messageId },
     singletonKey: conversationId,
+    group: { id: guildId ?? conversationId },
     priority: priorities[priority],
   };
   return priority === "reply" ? { ...job, startAfter: debounceSeconds } : job;

@@ -1,4 +1,6 @@
 import type { Database } from "../../src/connections/postgres.ts";
+import { openServerHome, type DatabaseKind, type Home } from "../servers/databases.ts";
+import { askRedis, openServerRedis, whyNoRedis } from "../servers/shared.ts";
 import type { openCounter } from "./discord-counter.ts";
 
 /** A word that nobody says by chance, different for each `n`. */
@@ -75,4 +77,32 @@ async function readWords(database: Database): Promise<LiveRows> {
     for (const one of wordsIn(found.map(({ whole }) => whole))) words.add(one);
   }
   return { words: [...words].sort(), tables: tables.length, rows };
+}
+
+const everything = `local all = {}
+for _, key in ipairs(redis.call("KEYS", "*")) do
+  local kind = redis.call("TYPE", key).ok
+  local value = kind == "list" and redis.call("LRANGE", key, 0, -1) or kind == "hash" and redis.call("HGETALL", key) or {key}
+  for _, one in ipairs(value) do all[#all + 1] = one end
+  if kind == "string" then all[#all + 1] = redis.call("GET", key) end
+end
+return all`;
+
+/** A home of this kind; beside a server with a Redis where there is one, and the words that stand in that; null: there is none. */
+export async function openHomeOf(
+  kind: DatabaseKind,
+): Promise<{ readonly home: Home; readonly inRedis: () => Promise<readonly string[] | null> }> {
+  if (kind.alone || (await whyNoRedis()) !== null) return { home: await kind.openHome(), inRedis: async () => null };
+  const [home, redis] = await Promise.all([openServerHome(), openServerRedis()]);
+  return {
+    home: {
+      ...home,
+      env: { ...home.env, REDIS_URL: redis.url },
+      remove: async () => {
+        await home.remove();
+        await redis.drop();
+      },
+    },
+    inRedis: async () => [...new Set(wordsIn([await askRedis(redis.url, "EVAL", everything, "0")]))].sort(),
+  };
 }

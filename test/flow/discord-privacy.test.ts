@@ -1,14 +1,17 @@
 import { afterAll, beforeAll, expect, it, vi } from "vitest";
 import { answersIn, patience } from "../failure/discord-bot.ts";
 import { describeOnBothDatabases } from "../servers/databases.ts";
-import { anyWord, figuresIn, plantAt, question, receipt, word, wordsIn } from "./discord-canaries.ts";
+import { anyWord, figuresIn, openHomeOf, plantAt, question, receipt, word, wordsIn } from "./discord-canaries.ts";
 import { openCounter } from "./discord-counter.ts";
 
 await describeOnBothDatabases("what people have forgotten", (kind) => {
   let at: Awaited<ReturnType<typeof openCounter>>;
   let bot: ReturnType<typeof plantAt>;
+  let inRedis: () => Promise<readonly string[] | null>;
   beforeAll(async () => {
-    at = await openCounter(kind.openHome);
+    const { home, inRedis: look } = await openHomeOf(kind);
+    inRedis = look;
+    at = await openCounter(async () => home);
     bot = plantAt(at, kind.alone);
   });
   afterAll(() => at.close());
@@ -46,6 +49,8 @@ await describeOnBothDatabases("what people have forgotten", (kind) => {
     const { hall, thread, dm } = await plantEverywhere();
     await bot.age();
     const before = await bot.inDatabase();
+    const cached = await inRedis();
+    expect(cached ?? before.words).toEqual(expect.arrayContaining([word(1), word(3), word(4), word(5), word(8)]));
     for (const n of [1, 2, 3, 4, 5, 6, "7a", "7b", 8]) expect(before.words).toContain(word(n));
 
     const forget = { user: at.house.ann, command: "forget me" };
@@ -82,6 +87,7 @@ await describeOnBothDatabases("what people have forgotten", (kind) => {
     await at.talk(`${at.me} what about the gate and the boathouse, once more?`, { author: ben });
     const prompts = bot.promptsSince(asking);
     expect(after.words).toEqual([]);
+    expect((await inRedis()) ?? []).toEqual([]);
     expect(wordsIn(prompts)).toEqual([]);
     expect(at.log().match(anyWord)).toBeNull();
     expect(answersIn(at.discord, general).filter(({ replyTo }) => replyTo === late.id)).toEqual([]);
@@ -89,7 +95,13 @@ await describeOnBothDatabases("what people have forgotten", (kind) => {
     const [memories, turns, vectors] = expected;
     const planted = before.words.length + 1;
     const logLines = at.log().split("\n").length;
-    const looked = { tables: after.tables, rows: after.rows, prompts: prompts.length, logLines };
+    const looked = {
+      tables: after.tables,
+      rows: after.rows,
+      redis: cached !== null,
+      prompts: prompts.length,
+      logLines,
+    };
     console.info("forget me", { planted, memories, turns, vectors, looked, found: after.words.length });
   });
 });

@@ -4,7 +4,7 @@ import { createDatabase, startPostgres, type TestDatabase } from "../test/server
 import { startDiscordSimulator, type DiscordSimulator } from "../test/simulators/discord/simulator.ts";
 import { startGeminiSimulator } from "../test/simulators/gemini/simulator.ts";
 import { temporaryFolder } from "../test/connections/fresh-database.ts";
-import { pause } from "../test/soak/pair.ts";
+import { pause } from "../test/soak/crew.ts";
 import { machine, median, percentile, ratio, residentMb, spread } from "./machine.ts";
 
 const leaseSeconds = 2;

@@ -2,8 +2,8 @@ import { percentile } from "../../bench/machine.ts";
 import { temporaryFolder } from "../connections/fresh-database.ts";
 import { createDatabase, startPostgres } from "../servers/postgres.ts";
 import { startDiscordSimulator, type DiscordSimulator } from "../simulators/discord/simulator.ts";
-import { pause, startFleet, type Fleet } from "./pair.ts";
-import { planSoak } from "./plan.ts";
+import { pause, startCrew, type Crew } from "./crew.ts";
+import { planSoak, strikeProcess } from "./plan.ts";
 import { makeStage, type Conversation } from "./stage.ts";
 import { tellTimeline } from "./timeline.ts";
 import { judge, readAnswers, type Verdict } from "./verdict.ts";
@@ -29,7 +29,7 @@ interface SoakReport extends Omit<Verdict, "faulty"> {
 const standstillMs = 120_000;
 const mostTimelines = 5;
 /** Discord has posted an answer this long before it says so: the moment in which a kill hurts most. */
-const slowPosts = {
+export const slowPosts = {
   on: "rest",
   fault: "act-then-delay",
   method: "POST",
@@ -57,27 +57,27 @@ export async function soakDiscord(options: SoakOptions): Promise<SoakReport> {
     POSTGRESQL_URL: database.url,
     LOG_LEVEL: "debug",
   };
-  const folders = homes.map(({ path }) => path);
-  const fleet = await startFleet(folders, env, AbortSignal.timeout(60_000 + 1_000 * options.messages));
+  const posts = homes.map(({ path }) => ({ home: path, env }));
+  const crew = await startCrew(posts, AbortSignal.timeout(60_000 + 1_000 * options.messages));
   try {
-    await live(options, { simulator, stage, fleet });
+    await live(options, { simulator, stage, crew });
     const channels = stage.map(({ channel }) => channel.id);
     await untilAnswered(simulator, channels, options.messages);
     // What one of them has begun it finishes: nothing can come after this.
-    await fleet.stop();
+    await crew.stop();
     const verdict = judge(readAnswers(simulator, channels), 1, simulator.report().identifies);
     const { faulty, ...numbers } = verdict;
     const told = faulty.slice(0, mostTimelines);
     return {
       ...numbers,
-      handoverMs: handovers(fleet),
-      killed: fleet.moments.filter(({ what }) => what === "SIGTERM" || what === "SIGKILL").length,
+      handoverMs: handovers(crew),
+      killed: crew.moments.filter(({ what }) => what === "SIGTERM" || what === "SIGKILL").length,
       seed: options.seed,
       seconds: Math.round((Date.now() - startedMs) / 1000),
-      faults: await Promise.all(told.map((id) => tellTimeline(id, { simulator, fleet, url: database.url }))),
+      faults: await Promise.all(told.map((id) => tellTimeline(id, { simulator, crew, url: database.url }))),
     };
   } finally {
-    await fleet.abandon();
+    await crew.abandon();
     await simulator.close();
     await database.drop();
     await server?.close();
@@ -87,16 +87,16 @@ export async function soakDiscord(options: SoakOptions): Promise<SoakReport> {
 
 async function live(
   options: SoakOptions,
-  { simulator, stage, fleet }: { simulator: DiscordSimulator; stage: readonly Conversation[]; fleet: Fleet },
+  { simulator, stage, crew }: { simulator: DiscordSimulator; stage: readonly Conversation[]; crew: Crew },
 ): Promise<void> {
   const { world } = simulator;
   const cast = { bots: 2, people: stage.map(({ people }) => people.length) };
   const killed: Promise<void>[] = [];
   let said = 0;
-  for (const deed of planSoak({ ...options, cast })) {
+  for (const deed of planSoak({ ...options, cast, strike: strikeProcess })) {
     if (deed.afterMs > 0) await pause(deed.afterMs);
-    if (deed.kind === "kill") {
-      killed.push(fleet.kill(deed.bot, deed.signal, deed.awayMs));
+    if (deed.kind !== "say") {
+      if (deed.kind === "kill") killed.push(crew.kill(deed.bot, deed.signal, deed.forMs));
       continue;
     }
     const place = stage[deed.conversation];
@@ -113,7 +113,11 @@ async function live(
 }
 
 /** Resolves when all is answered, or when nothing has been for long. */
-async function untilAnswered(simulator: DiscordSimulator, channels: readonly string[], wanted: number): Promise<void> {
+export async function untilAnswered(
+  simulator: DiscordSimulator,
+  channels: readonly string[],
+  wanted: number,
+): Promise<void> {
   let before = -1;
   let since = Date.now();
   for (;;) {
@@ -128,13 +132,13 @@ async function untilAnswered(simulator: DiscordSimulator, channels: readonly str
 const sessionLines = new Set(["the session was resumed", "the session was identified"]);
 
 /** From each end of the process that held the connection to the moment when the other one had resumed. */
-function handovers(fleet: Fleet): { p50: number; max: number } {
-  const sessions = fleet
+function handovers(crew: Crew): { p50: number; max: number } {
+  const sessions = crew
     .logs()
     .flatMap(({ bot, line }) =>
       sessionLines.has(String(line["msg"])) ? [{ at: Date.parse(String(line["time"])), bot }] : [],
     );
-  const gaps = fleet.moments.flatMap(({ at, bot, what }) => {
+  const gaps = crew.moments.flatMap(({ at, bot, what }) => {
     if (what !== "SIGTERM" && what !== "SIGKILL") return [];
     const holder = sessions.findLast((session) => session.at <= at);
     const next = sessions.find((session) => session.at > at);

@@ -1,6 +1,6 @@
 import type { DiscordSimulator } from "../simulators/discord/simulator.ts";
 import { administer } from "../servers/postgres.ts";
-import type { Fleet } from "./pair.ts";
+import type { Crew } from "./crew.ts";
 
 /** How long before a message and after its last event the lives of the processes are told. */
 const marginMs = 3_000;
@@ -8,7 +8,7 @@ const marginMs = 3_000;
 /** Everything that is known about one message, in the order of the time: what Discord saw, what the bots logged, who was killed; then its turn. */
 export async function tellTimeline(
   messageId: string,
-  { simulator, fleet, url }: { simulator: DiscordSimulator; fleet: Fleet; url: string },
+  { simulator, crew, url }: { simulator: DiscordSimulator; crew: Crew; url: string },
 ): Promise<object> {
   const events: { at: number; what: string }[] = [];
   const asked = simulator.world.message(messageId);
@@ -19,14 +19,14 @@ export async function tellTimeline(
     for (const { at } of answer.edits) events.push({ at, what: `answer ${answer.id} edited` });
     if (answer.deletedAt !== null) events.push({ at: answer.deletedAt, what: `answer ${answer.id} deleted` });
   }
-  for (const { bot, pid, line } of fleet.logs()) {
+  for (const { bot, pid, line } of crew.logs()) {
     if (line["messageId"] !== messageId) continue;
     const { time, msg, messageId: _, ...more } = line;
     events.push({ at: Date.parse(String(time)), what: `bot ${bot} (${pid}): ${String(msg)} ${JSON.stringify(more)}` });
   }
   const times = events.map(({ at }) => at);
   const [from, to] = [Math.min(...times) - marginMs, Math.max(...times) + marginMs];
-  for (const { at, bot, what } of fleet.moments)
+  for (const { at, bot, what } of crew.moments)
     if (at >= from && at <= to) events.push({ at, what: `bot ${bot}: ${what}` });
   const turns = await administer(
     url,

@@ -1,0 +1,169 @@
+import { startWatched, type Watched } from "../failure/process.ts";
+
+/** A moment in the life of one of the processes. */
+interface Moment {
+  readonly at: number;
+  readonly bot: number;
+  readonly what: "start" | "ready" | "end" | NodeJS.Signals;
+}
+
+/** One line that a process has logged. */
+interface LogLine {
+  readonly bot: number;
+  readonly pid: number;
+  readonly line: Readonly<Record<string, unknown>>;
+}
+
+/** What a process is started with. */
+export interface Post {
+  /** Its data folder. */
+  readonly home: string;
+  readonly env: Readonly<Record<string, string>>;
+}
+
+/** Processes of one bot on one database, each of which is started again whenever it ends. */
+export interface Crew {
+  readonly moments: readonly Moment[];
+  /** Those that ended although nobody had told them to. */
+  readonly crashes: readonly { readonly bot: number; readonly code: number | null }[];
+  /** Resolves when it has ended; it is started again after `awayMs`. A process that is away or paused already is left alone. */
+  kill(bot: number, signal: NodeJS.Signals, awayMs: number): Promise<void>;
+  /** Stops it in the middle of what it does, and lets it go on after `forMs`. */
+  pause(bot: number, forMs: number): Promise<void>;
+  /** What all of them have logged, in the order of the time. */
+  logs(): readonly LogLine[];
+  /** Lets them finish, and resolves to their exit codes. */
+  stop(): Promise<readonly (number | null)[]>;
+  /** Ends them at once. */
+  abandon(): Promise<void>;
+}
+
+/** What an orchestrator waits before it starts again what ended by itself. */
+const restartMs = 500;
+
+/** Starts them, and resolves when all are ready. */
+export async function startCrew(posts: readonly Post[], signal: AbortSignal): Promise<Crew> {
+  const crew = new Processes(posts, signal);
+  await Promise.all(posts.map((_, bot) => crew.start(bot)));
+  return crew;
+}
+
+class Processes implements Crew {
+  readonly moments: Moment[] = [];
+  readonly crashes: { readonly bot: number; readonly code: number | null }[] = [];
+  readonly #posts: readonly Post[];
+  readonly #signal: AbortSignal;
+  readonly #lives: { readonly bot: number; readonly life: Watched }[] = [];
+  readonly #current: (Watched | null)[];
+  readonly #returning: Promise<void>[] = [];
+  #isOver = false;
+
+  constructor(posts: readonly Post[], signal: AbortSignal) {
+    this.#posts = posts;
+    this.#signal = signal;
+    this.#current = posts.map(() => null);
+  }
+
+  async start(bot: number): Promise<void> {
+    const { home = "", env = {} } = this.#posts[bot] ?? {};
+    this.#note(bot, "start");
+    const life = await startWatched(home, env, []);
+    this.#lives.push({ bot, life });
+    this.#current[bot] = life;
+    void life.exited.then((code) => this.#ended(bot, life, code));
+    if (this.#isOver) life.kill("SIGKILL");
+    if (await untilReady(life, this.#signal)) this.#note(bot, "ready");
+  }
+
+  async kill(bot: number, how: NodeJS.Signals, awayMs: number): Promise<void> {
+    const life = this.#dismiss(bot);
+    if (life === null) return;
+    this.#note(bot, how);
+    life.kill(how);
+    await life.exited;
+    this.#comeBack(bot, awayMs);
+  }
+
+  async pause(bot: number, forMs: number): Promise<void> {
+    const life = this.#dismiss(bot);
+    if (life === null) return;
+    this.#note(bot, "SIGSTOP");
+    life.kill("SIGSTOP");
+    await pause(forMs);
+    this.#note(bot, "SIGCONT");
+    this.#current[bot] = life;
+    life.kill("SIGCONT");
+  }
+
+  logs(): readonly LogLine[] {
+    return this.#lives
+      .flatMap(({ bot, life }) => life.log.map((line) => ({ bot, pid: life.pid, line })))
+      .toSorted((a, b) => String(a.line["time"]).localeCompare(String(b.line["time"])));
+  }
+
+  async stop(): Promise<readonly (number | null)[]> {
+    this.#isOver = true;
+    await Promise.allSettled(this.#returning);
+    const alive = this.#current.filter((life) => life !== null);
+    for (const life of alive) life.kill("SIGTERM");
+    return Promise.all(alive.map((life) => life.exited));
+  }
+
+  async abandon(): Promise<void> {
+    this.#isOver = true;
+    for (const { life } of this.#lives) life.kill("SIGKILL");
+    await Promise.all(this.#lives.map(({ life }) => life.exited));
+  }
+
+  /** Null when it is away already. */
+  #dismiss(bot: number): Watched | null {
+    const life = this.#current[bot] ?? null;
+    this.#current[bot] = null;
+    return life;
+  }
+
+  #ended(bot: number, life: Watched, code: number | null): void {
+    this.#note(bot, "end");
+    if (this.#isOver || this.#current[bot] !== life) return;
+    this.#current[bot] = null;
+    this.crashes.push({ bot, code });
+    this.#comeBack(bot, restartMs);
+  }
+
+  #comeBack(bot: number, afterMs: number): void {
+    if (this.#isOver) return;
+    this.#returning.push(
+      pause(afterMs).then(async () => {
+        if (!this.#isOver) await this.start(bot);
+      }),
+    );
+  }
+
+  #note(bot: number, what: Moment["what"]): void {
+    this.moments.push({ at: Date.now(), bot, what });
+  }
+}
+
+/** Resolves to false when it ended before. */
+async function untilReady(life: Watched, signal: AbortSignal): Promise<boolean> {
+  let ended = false;
+  void life.exited.then(() => {
+    ended = true;
+  });
+  while (!ended && !signal.aborted) {
+    const isReady = await life.get("/health/ready").then(
+      ({ status }) => status === 200,
+      () => false,
+    );
+    if (isReady) return true;
+    await pause(50);
+  }
+  return false;
+}
+
+/** Lets time pass. */
+export function pause(ms: number): Promise<void> {
+  return new Promise((resolve) => {
+    setTimeout(resolve, ms);
+  });
+}

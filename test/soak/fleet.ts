@@ -1,0 +1,216 @@
+import { temporaryFolder } from "../connections/fresh-database.ts";
+import { startPostgres, type PostgresServer } from "../servers/postgres.ts";
+import { startRedis, type RedisServer } from "../servers/redis.ts";
+import { askRedis } from "../servers/shared.ts";
+import { runToEnd } from "../failure/process.ts";
+import { startDiscordSimulator, type DiscordSimulator } from "../simulators/discord/simulator.ts";
+import type { User } from "../simulators/discord/world/records.ts";
+import { startGeminiSimulator, type Simulator } from "../simulators/gemini/simulator.ts";
+import { pause, startCrew, type Crew, type Post } from "./crew.ts";
+import { slowPosts, untilAnswered, type SoakOptions } from "./discord.ts";
+import { planSoak, strikeAnything, type Blow, type Deed } from "./plan.ts";
+import { makeStage, type Conversation } from "./stage.ts";
+import { tellTimeline } from "./timeline.ts";
+import { judge, readAnswers, type Asked, type Verdict } from "./verdict.ts";
+
+/** What it came to; `faults` tells what happened to the messages that something went wrong with, or that waited for more than a minute. */
+interface FleetReport extends Omit<Verdict, "faulty"> {
+  /** Answers that another agent's voice has spoken. */
+  readonly wrongVoice: number;
+  readonly quotaViolations: number;
+  /** Errors that nobody had caught, and processes that ended by themselves. */
+  readonly unhandled: number;
+  readonly maxWaitMs: number;
+  readonly blows: Readonly<Record<string, number>>;
+  readonly seed: number;
+  readonly seconds: number;
+  readonly faults: readonly object[];
+}
+
+const crewRoles = ["gateway", "gateway", "worker", "worker", "worker", "worker"] as const;
+/** Those with a voice of their own; the reception speaks for the third. */
+const voiced = ["teo", "juno"] as const;
+const agents = ["mira", ...voiced] as const;
+const displayNames = { mira: "Mira", teo: "Teo", juno: "Juno" } as const;
+type AgentName = (typeof agents)[number];
+
+const mostTimelines = 5;
+/** Many more than are asked for, and far fewer than a storm of repeated calls would be. */
+const requestsPerMinute = 3_000;
+
+interface Place {
+  readonly simulator: DiscordSimulator;
+  readonly gemini: Simulator;
+  readonly postgres: PostgresServer;
+  readonly redis: RedisServer;
+  readonly stage: readonly Conversation[];
+  readonly voices: Readonly<Record<string, User>>;
+}
+
+/**
+ * Two gateways and four workers on one Postgres and one Redis, while one after the other is stopped, killed or paused, and what they stand on goes
+ * away, is emptied and comes back. Everything must be answered, once, in order, by the voice that was asked for, within the model's limits.
+ */
+export async function soakFleet(options: SoakOptions): Promise<FleetReport> {
+  const startedMs = Date.now();
+  const place = await openPlace();
+  const database = await place.postgres.createDatabase();
+  const homes = await Promise.all(crewRoles.map(() => temporaryFolder()));
+  const env = environment(place, database.url);
+  const migrated = await runToEnd([], { cwd: process.cwd(), env: { ...env, ROLE: "migrate" } });
+  if (migrated.code !== 0) throw new Error(migrated.stderr.join("\n"));
+  const posts: Post[] = homes.map(({ path }, bot) => ({ home: path, env: { ...env, ROLE: crewRoles[bot] ?? "" } }));
+  const crew = await startCrew(posts, AbortSignal.timeout(60_000 + 1_000 * options.messages));
+  try {
+    const blows = await live(options, place, crew);
+    const channels = place.stage.map(({ channel }) => channel.id);
+    await untilAnswered(place.simulator, channels, options.messages);
+    // What one of them has begun it finishes: nothing can come after this.
+    const codes = await crew.stop();
+    const asked = readAnswers(place.simulator, channels);
+    const { faulty, ...numbers } = judge(asked, 1, place.simulator.report().identifies);
+    const misspoken = asked.filter((one) => !isSpokenRight(one, place)).map(({ messageId }) => messageId);
+    const slow = asked.filter((one) => waitOf(one) > 60_000).map(({ messageId }) => messageId);
+    const told = [...new Set([...faulty, ...misspoken, ...slow])].slice(0, mostTimelines);
+    return {
+      ...numbers,
+      wrongVoice: misspoken.length,
+      quotaViolations: place.gemini.violations.length,
+      unhandled: uncaught(crew) + crew.crashes.length + codes.filter((code) => code !== 0).length,
+      maxWaitMs: Math.max(...asked.map(waitOf)),
+      blows,
+      seed: options.seed,
+      seconds: Math.round((Date.now() - startedMs) / 1_000),
+      faults: [
+        ...crew.crashes.map((crash) => ({ ...crash, role: crewRoles[crash.bot] })),
+        ...(await Promise.all(
+          told.map((id) => tellTimeline(id, { simulator: place.simulator, crew, url: database.url })),
+        )),
+      ],
+    };
+  } finally {
+    await crew.abandon();
+    await Promise.all([place.simulator.close(), place.gemini.stop(), place.redis.close()]);
+    await place.postgres.close();
+    for (const home of homes) await home.remove();
+  }
+}
+
+async function openPlace(): Promise<Place> {
+  const [postgres, redis, gemini] = await Promise.all([
+    startPostgres(),
+    startRedis(),
+    startGeminiSimulator({ requestsPerMinute, enforce: true }),
+  ]);
+  const simulator = await startDiscordSimulator();
+  simulator.faults.add(slowPosts);
+  const { world } = simulator;
+  const stage = makeStage(simulator);
+  const voices = Object.fromEntries(
+    voiced.map((name) => {
+      const voice = world.addBot({ name, token: `sim-voice-${name}-0000` });
+      for (const guild of world.everything().guilds) world.addMember(guild, voice);
+      return [name, voice];
+    }),
+  );
+  return { simulator, gemini, postgres, redis, stage, voices };
+}
+
+function environment({ simulator, gemini, redis }: Place, postgresql: string): Readonly<Record<string, string>> {
+  return {
+    DISCORD_TOKEN: "sim-reception-token-0000",
+    DISCORD_TOKEN_TEO: "sim-voice-teo-0000",
+    DISCORD_TOKEN_JUNO: "sim-voice-juno-0000",
+    DISCORD_API_URL: `${simulator.url}/api`,
+    DISCORD_LEASE_SECONDS: "2",
+    GEMINI_API_KEY: "sim",
+    GEMINI_BASE_URL: gemini.url,
+    GEMINI_REQUESTS_PER_MINUTE: String(requestsPerMinute),
+    POSTGRESQL_URL: postgresql,
+    REDIS_URL: redis.url,
+    LOG_LEVEL: "debug",
+  };
+}
+
+async function live(options: SoakOptions, place: Place, crew: Crew): Promise<Readonly<Record<string, number>>> {
+  const { stage } = place;
+  const { world } = place.simulator;
+  const cast = { bots: crewRoles.length, people: stage.map(({ people }) => people.length) };
+  const under: Promise<void>[] = [];
+  const blows: Record<string, number> = {};
+  let said = 0;
+  for (const deed of planSoak({ ...options, cast, strike: strikeAnything })) {
+    if (deed.afterMs > 0) await pause(deed.afterMs);
+    if (deed.kind !== "say") {
+      const name = deed.kind === "kill" ? deed.signal : deed.kind;
+      blows[name] = (blows[name] ?? 0) + 1;
+      under.push(deal(deed, place, crew));
+      continue;
+    }
+    const where = stage[deed.conversation];
+    const author = where?.people[deed.author];
+    if (where === undefined || author === undefined) throw new Error("the plan names somebody who is not there");
+    said += 1;
+    const text = `<@${world.reception.id}> ${displayNames[agentFor(deed)]}, soak ${options.seed} question ${said}`;
+    world.say({ channel: where.channel, author, text });
+  }
+  await Promise.all(under);
+  return blows;
+}
+
+function agentFor({ dice }: Deed & { kind: "say" }): AgentName {
+  return agents[Math.floor(dice * agents.length)] ?? "mira";
+}
+
+/** Outages do not overlap: a server that is being restarted is left alone. */
+const restarting = new Set<unknown>();
+
+async function restart(server: PostgresServer | RedisServer, forMs: number): Promise<void> {
+  if (restarting.has(server)) return;
+  restarting.add(server);
+  await server.stop();
+  await pause(forMs);
+  await server.start();
+  restarting.delete(server);
+}
+
+async function deal(blow: Blow, { simulator, postgres, redis }: Place, crew: Crew): Promise<void> {
+  switch (blow.kind) {
+    case "kill":
+      return crew.kill(blow.bot, blow.signal, blow.forMs);
+    case "pause":
+      return crew.pause(blow.bot, blow.forMs);
+    case "flush-redis":
+      if (!restarting.has(redis)) await askRedis(redis.url, "FLUSHALL").catch(() => "");
+      return;
+    case "cut-sockets":
+      return void simulator.faults.cut();
+    case "restart-redis":
+      return restart(redis, blow.forMs);
+    case "restart-postgres":
+      return restart(postgres, blow.forMs);
+  }
+}
+
+/** In a guild each agent has its own voice; in a direct conversation with the reception, and without a voice, the reception names it. */
+function isSpokenRight({ messageId, answers }: Asked, { simulator, voices }: Place): boolean {
+  const [answer] = answers;
+  if (answer === undefined) return true;
+  const { content: text, guildId } = simulator.world.message(messageId);
+  const agent = agents.find((name) => text.includes(` ${displayNames[name]},`));
+  const voice = guildId === null || agent === undefined ? undefined : voices[agent];
+  if (voice !== undefined) return answer.authorId === voice.id;
+  return (
+    answer.authorId === simulator.world.reception.id &&
+    answer.content.startsWith(`**${displayNames[agent ?? "mira"]}:**`)
+  );
+}
+
+function waitOf({ messageId, answers }: Asked): number {
+  const timeOf = (id: string) => Number(BigInt(id) >> 22n);
+  return answers[0] === undefined ? Number.POSITIVE_INFINITY : timeOf(answers[0].id) - timeOf(messageId);
+}
+
+function uncaught(crew: Crew): number {
+  return crew.logs().filter(({ line }) => /nobody caught this/.test(String(line["msg"]))).length;
+}

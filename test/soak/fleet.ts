@@ -13,7 +13,7 @@ import { makeStage, type Conversation } from "./stage.ts";
 import { tellTimeline } from "./timeline.ts";
 import { judge, readAnswers, type Asked, type Verdict } from "./verdict.ts";
 
-/** What it came to; `faults` tells what happened to the messages that something went wrong with, or that waited for more than a minute. */
+/** What it came to; `faults` tells what happened to the messages that something went wrong with, or that waited for more than half a minute. */
 interface FleetReport extends Omit<Verdict, "faulty"> {
   /** Answers that another agent's voice has spoken. */
   readonly wrongVoice: number;
@@ -70,7 +70,7 @@ export async function soakFleet(options: SoakOptions): Promise<FleetReport> {
     const asked = readAnswers(place.simulator, channels);
     const { faulty, ...numbers } = judge(asked, 1, place.simulator.report().identifies);
     const misspoken = asked.filter((one) => !isSpokenRight(one, place)).map(({ messageId }) => messageId);
-    const slow = asked.filter((one) => waitOf(one) > 60_000).map(({ messageId }) => messageId);
+    const slow = asked.filter((one) => waitOf(one) > 30_000).map(({ messageId }) => messageId);
     const told = [...new Set([...faulty, ...misspoken, ...slow])].slice(0, mostTimelines);
     return {
       ...numbers,

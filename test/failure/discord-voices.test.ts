@@ -105,6 +105,11 @@ describe.concurrent("whoever has to wait is told how long, and the promise becom
   };
   /** Too impatient to wait in place: the turn is put back. */
   const impatient = { TURN_DEADLINE_SECONDS: "21" };
+  /** A busy machine is later than it said, never much earlier. */
+  const expectAbout = (lateMs: number) => {
+    expect(lateMs).toBeGreaterThan(-4_000);
+    expect(lateMs).toBeLessThan(15_000);
+  };
   const seconds = (words: string) => Number(/about (\d+) s/.exec(words)?.[1]);
   const moment = (words: string) => Number(/<t:(\d+):T>/.exec(words)?.[1]) * 1_000;
 
@@ -119,7 +124,7 @@ describe.concurrent("whoever has to wait is told how long, and the promise becom
       const answer = await answered(asked, "Re: how long?");
       const waitedMs = Date.now() - notice.at;
       expect(answer.id).toBe(notice.id);
-      expect(Math.abs(waitedMs - seconds(notice.words) * 1_000)).toBeLessThan(5_000);
+      expectAbout(waitedMs - seconds(notice.words) * 1_000);
       expect(answersIn(discord, general)).toHaveLength(1);
     }));
 
@@ -147,7 +152,7 @@ describe.concurrent("whoever has to wait is told how long, and the promise becom
       const notice = await told(house, asked, /at about <t:\d+:T>/);
       const answer = await answered(asked, "Re: how long?");
       expect(answer.id).toBe(notice.id);
-      expect(Math.abs(Date.now() - moment(notice.words))).toBeLessThan(5_000);
+      expectAbout(Date.now() - moment(notice.words));
       expect(answersIn(discord, general)).toHaveLength(1);
       expect(answer.pinged.users).toEqual([]);
     }));

@@ -2,20 +2,27 @@ import { parseArgs } from "node:util";
 import { benchDiscord } from "./discord.ts";
 import { benchLaptop } from "./laptop.ts";
 import { benchLocomo } from "./locomo.ts";
+import { benchQuota } from "./quota.ts";
 
 const usage = `npm run bench -- laptop                 start, overhead, recall and memory of the laptop setup
 npm run bench -- discord                storing, answering, memory and hand-over on a simulated Discord
+npm run bench -- p7 --minutes 5         a model's limits shared by 20 processes
 npm run bench -- locomo --data FOLDER   evidence recall on LoCoMo's conversation files
 `;
 
 const { values, positionals } = parseArgs({
-  options: { data: { type: "string" }, rounds: { type: "string", default: "5" } },
+  options: {
+    data: { type: "string" },
+    rounds: { type: "string", default: "5" },
+    minutes: { type: "string", default: "5" },
+  },
   allowPositionals: true,
 });
 
 const [which] = positionals;
 if (which === "laptop") print(await benchLaptop(Number(values.rounds)));
 else if (which === "discord") print(await benchDiscord(Number(values.rounds)));
+else if (which === "p7") print(await benchQuota(Number(values.minutes)));
 else if (which === "locomo" && values.data !== undefined) print(await benchLocomo(values.data));
 else {
   process.stderr.write(usage);

@@ -21,7 +21,7 @@ const history = z.array(
 
 /**
  * What we have said in answer to a message without living to note it, as the channel itself shows it: the first part, by whichever voice, by what it
- * replies to; the others by their `texts`. Nothing where the voice may not read, and for slash commands, whose answer has a place of its own.
+ * replies to or, through a webhook, links to; the others by their `texts`. Nothing where the voice may not read, and for slash commands, whose answer has a place of its own.
  */
 export async function findSpoken(
   options: {
@@ -45,7 +45,10 @@ export async function findSpoken(
   const own = found.data
     .filter(({ author }) => all.some(({ userId }) => userId === author.id))
     .sort((a, b) => (BigInt(a.id) < BigInt(b.id) ? -1 : 1));
-  const isFirst = (one: (typeof own)[number]) => one.message_reference?.message_id === messageId;
+  const throughWebhook = new Set(all.flatMap(({ userId, webhook }) => (webhook === null ? [] : [userId])));
+  const isFirst = ({ author, content, message_reference: reference }: (typeof own)[number]) =>
+    reference?.message_id === messageId ||
+    (throughWebhook.has(author.id) && content.split("\n", 1)[0]?.endsWith(`/${messageId})`));
   const firsts = own.filter(isFirst).map((one) => ({ part: 0, spokenId: one.id, voiceId: one.author.id }));
   const noted = await notedAmong(
     sql,

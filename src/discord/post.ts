@@ -4,7 +4,7 @@ import type { Envelope, Snowflake } from "../envelope.ts";
 import { findSpoken } from "./history.ts";
 import { DiscordRefused } from "./rest.ts";
 import { dropSpoken, noteSpoken, readSpoken, type SpokenPart } from "./spoken.ts";
-import type { Voice } from "./voices.ts";
+import type { Voice, WebhookSeat } from "./voices.ts";
 
 /** What one message of ours holds. */
 export interface Content {
@@ -68,8 +68,15 @@ export async function bringAbout(
 
 /** Deletes a message of ours; one that is gone already is as good. */
 export async function takeBack(part: SpokenPart, voice: Voice, signal: AbortSignal): Promise<void> {
-  const path = `/channels/${part.channelId}/messages/${part.spokenId}` as const;
-  await voice.rest.call({ method: "DELETE", path, repeatable: true }, signal).catch(unlessRefused);
+  await voice.rest
+    .call({ method: "DELETE", ...placeOf(voice, part), repeatable: true }, signal)
+    .catch((error: unknown) => unlessRefused(error));
+}
+
+/** Where a message of ours is changed. */
+function placeOf({ webhook }: Voice, { channelId, spokenId }: Pick<SpokenPart, "channelId" | "spokenId">) {
+  if (webhook === null) return { path: `/channels/${channelId}/messages/${spokenId}` } as const;
+  return { path: `${webhook.path}/messages/${spokenId}`, query: webhook.thread, auth: false } as const;
 }
 
 /** Null when it is no longer there, and has to be posted anew. The answer to a slash command stands also where the bot itself may see nothing. */
@@ -91,9 +98,8 @@ async function edit(
       .catch((error: unknown) => unlessRefused(error, ...interactionIsOver));
     if (changed !== null) return there.spokenId;
   }
-  const path = `/channels/${there.channelId}/messages/${there.spokenId}` as const;
   const done = await voice.rest
-    .call({ method: "PATCH", path, body, ...filesOf(content), repeatable: true }, signal)
+    .call({ method: "PATCH", ...placeOf(voice, there), body, ...filesOf(content), repeatable: true }, signal)
     .catch((error: unknown) => unlessRefused(error, unknownMessage));
   return done === null ? null : there.spokenId;
 }
@@ -116,6 +122,7 @@ async function post(
   voice: Voice,
   signal: AbortSignal,
 ): Promise<Snowflake> {
+  if (voice.webhook !== null) return postThrough(voice.webhook, content, voice, signal);
   const waitedMs = Date.now() - envelope.receivedAt.getTime();
   const isReply = part === 0 && !envelope.interactionToken;
   const body = {
@@ -142,6 +149,25 @@ async function post(
     await edit(envelope, there, content, voice, signal);
   }
   return sent.id;
+}
+
+/** A webhook knows no nonce: what may have been posted already is looked for by whoever tries again. */
+async function postThrough(seat: WebhookSeat, content: Content, { rest }: Voice, signal: AbortSignal) {
+  const { path, thread, name, avatarUrl, forget } = seat;
+  const body = {
+    content: content.text,
+    components: content.components,
+    username: name,
+    ...(avatarUrl === null ? {} : { avatar_url: avatarUrl }),
+    allowed_mentions: mentions(false),
+  };
+  const query = { wait: "true", ...thread };
+  const request = { method: "POST", path, query, body, ...filesOf(content), auth: false, repeatable: false } as const;
+  const sent = await rest.call(request, signal).catch((error: unknown) => {
+    if (error instanceof DiscordRefused) forget();
+    throw error;
+  });
+  return posted.parse(sent).id;
 }
 
 /** Null where there is no slash command to answer, or its time is over: a message in the channel answers it then. */

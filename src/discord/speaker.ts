@@ -14,10 +14,12 @@ import { DiscordRefused } from "./rest.ts";
 import { splitText } from "./split.ts";
 import { dropSpoken, readSpoken } from "./spoken.ts";
 import type { Voice, Voices } from "./voices.ts";
+import { referenceLine, type Webhooks } from "./webhooks.ts";
 
 export interface SpeakerOptions {
   readonly sql: Sql;
   readonly voices: Voices;
+  readonly webhooks: Webhooks;
   readonly places: Places;
   /** What stands under an answer: buttons, in Discord's form. */
   readonly buttonsUnder: (reply: Reply) => readonly unknown[];
@@ -82,16 +84,26 @@ class DiscordSpeaker implements Speaker {
     const { envelope, agent } = reply;
     await this.#progress.finish(envelope.messageId);
     const mayAttach = await mustBeAllowed(envelope, voices.reception(), places, signal);
-    const [first, fallback] = envelope.interactionToken ? [voices.reception()] : voices.of(agent.name);
+    const [first, fallback] = await this.#voicesFor(agent.name, envelope, signal);
     if (first === undefined) return;
     try {
       await this.#speakAs(first, reply, mayAttach, signal);
     } catch (error) {
-      if (fallback === undefined || !isVoiceless(error)) throw error;
+      if (fallback === undefined || !isVoiceless(error, first)) throw error;
       const reason = asError(error).message;
       log.warn({ component: "discord", agent: agent.name, reason }, "the reception speaks for an agent");
       await this.#speakAs(fallback, reply, mayAttach, signal);
     }
+  }
+
+  /** A bot of its own, or else a webhook, and the reception where these may not speak. */
+  async #voicesFor(agent: string, envelope: Envelope, signal: AbortSignal): Promise<readonly Voice[]> {
+    const { voices, webhooks } = this.#options;
+    if (envelope.interactionToken) return [voices.reception()];
+    const own = voices.of(agent);
+    if (own.length > 1) return own;
+    const webhook = await webhooks.voiceOf(agent, envelope, signal);
+    return webhook === null ? own : [webhook, ...own];
   }
 
   revoke(messageIds: readonly Snowflake[]): void {
@@ -103,13 +115,14 @@ class DiscordSpeaker implements Speaker {
   }
 
   async #speakAs(voice: Voice, reply: Reply, mayAttach: boolean, signal: AbortSignal): Promise<void> {
-    const { sql, voices, buttonsUnder } = this.#options;
+    const { sql, buttonsUnder } = this.#options;
     const { envelope, agent, redelivered } = reply;
-    const contents = contentsOf(reply, voice.agent === agent.name ? null : agent, mayAttach);
+    const contents = contentsOf(reply, headOf(voice, reply), mayAttach);
     const last = contents.at(-1);
     const dressed =
       last === undefined ? contents : [...contents.slice(0, -1), { ...last, components: buttonsUnder(reply) }];
-    const how = { sql, voice, all: voices.all(), agent: agent.name, maybeThere: redelivered };
+    const all = await this.#all(envelope, signal);
+    const how = { sql, voice, all, agent: agent.name, maybeThere: redelivered };
     await bringAbout(how, envelope, dressed, signal);
   }
 
@@ -117,9 +130,14 @@ class DiscordSpeaker implements Speaker {
     const { sql, voices } = this.#options;
     const [voice] = envelope.interactionToken ? [voices.reception()] : voices.of(agent);
     if (voice === undefined) return;
-    const how = { sql, voice, all: voices.all(), agent, maybeThere: false };
+    const how = { sql, voice, all: await this.#all(envelope, signal), agent, maybeThere: false };
     const [part = ""] = splitText(text).parts;
     await bringAbout(how, envelope, [{ text: part, file: null, components: [] }], signal);
+  }
+
+  async #all(envelope: Envelope, signal: AbortSignal): Promise<readonly Voice[]> {
+    const { voices, webhooks } = this.#options;
+    return [...voices.all(), ...(await webhooks.here(envelope, signal))];
   }
 
   async #type(envelope: Envelope, agent: string, signal: AbortSignal): Promise<void> {
@@ -136,10 +154,11 @@ class DiscordSpeaker implements Speaker {
     const signal = AbortSignal.timeout(20_000);
     const envelope = speaking?.envelope ?? shown;
     // What was under way when it was broken off may have arrived all the same.
-    const how = { sql, voice: voices.reception(), all: voices.all(), texts: [] };
+    const all = envelope === null ? voices.all() : await this.#all(envelope, signal);
+    const how = { sql, voice: voices.reception(), all, texts: [] };
     const found = envelope === null ? [] : await findSpoken(how, envelope, signal);
     for (const part of [...(await readSpoken(sql, messageId)), ...found]) {
-      const voice = voices.all().find(({ userId }) => userId === part.voiceId);
+      const voice = all.find(({ userId }) => userId === part.voiceId);
       if (voice !== undefined) await takeBack(part, voice, signal);
     }
     await dropSpoken(sql, messageId, 0);
@@ -149,10 +168,17 @@ class DiscordSpeaker implements Speaker {
 const mostParts = 5;
 const longestPart = 2_000;
 
-/** The messages that an answer becomes. The reception names the agent it speaks for; a voice of the agent's own needs no name. */
-function contentsOf({ text, envelope }: Reply, agent: Reply["agent"] | null, mayAttach: boolean): readonly Content[] {
+/** What stands before an answer: the reception names the agent it speaks for; a webhook, which cannot reply, says whom it answers. */
+function headOf(voice: Voice, { agent, envelope, text }: Reply): string {
+  if (voice.webhook !== null) return `${referenceLine(envelope)}\n`;
+  if (voice.agent === agent.name) return "";
   const isBlock = /^(?:```|~~~|#|[-*>|]|\d+\.)/.test(text);
-  const whole = agent === null ? text : `**${agent.displayName}:**${isBlock ? "\n" : " "}${text}`;
+  return `**${agent.displayName}:**${isBlock ? "\n" : " "}`;
+}
+
+/** The messages that an answer becomes. */
+function contentsOf({ text, envelope }: Reply, head: string, mayAttach: boolean): readonly Content[] {
+  const whole = `${head}${text}`;
   const { parts, file } = splitText(whole, { limit: longestPart, parts: mostParts });
   if (file === null) return parts.map((part) => ({ text: part, file: null, components: [] }));
   const locale = localeOf(envelope.locale);
@@ -167,9 +193,9 @@ function contentsOf({ text, envelope }: Reply, agent: Reply["agent"] | null, may
   });
 }
 
-/** A voice that may not write here, or not at all. */
-function isVoiceless(error: unknown): boolean {
-  if (error instanceof DiscordRefused) return [50_001, 50_013, 10_003].includes(error.reason);
+/** A voice that may not write here, or not at all; a webhook may also be gone, or be refused the agent's name. */
+function isVoiceless(error: unknown, { webhook }: Voice): boolean {
+  if (error instanceof DiscordRefused) return webhook !== null || [50_001, 50_013, 10_003].includes(error.reason);
   return error instanceof ForeseenError && error.code === "discord_unauthorized";
 }
 

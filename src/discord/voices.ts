@@ -11,6 +11,19 @@ export interface Voice {
   readonly agent: string | null;
   readonly userId: Snowflake;
   readonly rest: DiscordRest;
+  /** Where it speaks through a webhook of a channel; null: as a bot. */
+  readonly webhook: WebhookSeat | null;
+}
+
+/** A webhook as a way to speak: its path is its credential. */
+export interface WebhookSeat {
+  readonly path: `/webhooks/${string}`;
+  /** The query that names the thread; empty in the channel itself. */
+  readonly thread: Readonly<Record<string, string>>;
+  readonly name: string;
+  readonly avatarUrl: string | null;
+  /** It is gone: another one is to be found. */
+  readonly forget: () => void;
 }
 
 /** Every bot that speaks for us. */
@@ -58,12 +71,17 @@ export function makeVoices(options: {
     all: () => [there(), ...voices.values()],
     byUser: () => new Map(voices.values().map(({ userId, agent }) => [userId, agent ?? ""])),
     start: async (signal) => {
-      reception = { agent: null, userId: await userOf(options.reception, signal), rest: options.reception };
+      reception = {
+        agent: null,
+        userId: await userOf(options.reception, signal),
+        rest: options.reception,
+        webhook: null,
+      };
       for (const [agent, rest] of Object.entries(options.agents)) {
         if (!options.isAgent(agent))
           log.warn({ component: "discord", agent }, "a token was set for an agent that there is not");
         try {
-          voices.set(agent, { agent, userId: await userOf(rest, signal), rest });
+          voices.set(agent, { agent, userId: await userOf(rest, signal), rest, webhook: null });
         } catch (error) {
           refused.add(agent);
           log.error(

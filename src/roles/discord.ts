@@ -10,12 +10,14 @@ import type { Places } from "../discord/places.ts";
 import { makeDiscordRest, type DiscordRest } from "../discord/rest.ts";
 import { makeSpeaker, type Speaker } from "../discord/speaker.ts";
 import { makeVoices, type Voices } from "../discord/voices.ts";
+import { makeWebhooks, type Guise } from "../discord/webhooks.ts";
 import type { Envelope } from "../envelope.ts";
 import type { Heard } from "../gateway/dispatch.ts";
 import { makeGateway } from "../gateway/gateway.ts";
 import { makeHearing } from "../gateway/hearing.ts";
 import { referenceOf } from "../inbox/turns.ts";
 import type { Component } from "../lifecycle/component.ts";
+import type { Agent } from "../settings/settings.ts";
 import type { Readable } from "../memory/recall.ts";
 import { forgetDeleted, forgetEdited, makePrivacyDesk } from "../privacy.ts";
 import { deskOf, type Foundation, type RoleOptions } from "./foundation.ts";
@@ -42,15 +44,26 @@ export function makeVoicesOf({ config, metrics, log }: RoleOptions, { settings }
 /** The mouth of the bot: speaks with the voices, and takes back what it said to those who took back their question. */
 export function makeMouth(
   { config, log }: RoleOptions,
-  { inbox, places, postgres }: Foundation,
+  { inbox, places, postgres, settings }: Foundation,
   { voices }: Discord,
 ): Speaker {
+  const webhooks = makeWebhooks({
+    reception: () => voices.reception(),
+    guiseOf: (name) => guiseOf(settings.current().agents.find((agent) => agent.name === name)),
+    isUsed: () => settings.current().agents.some(({ voice }) => voice.webhook !== null),
+    log,
+  });
   const { apiUrl } = config.discord;
-  const speaker = makeSpeaker({ sql: postgres.database, voices, places, buttonsUnder, apiUrl, log });
+  const speaker = makeSpeaker({ sql: postgres.database, voices, webhooks, places, buttonsUnder, apiUrl, log });
   inbox.onRevoked((revoked) =>
     speaker.revoke(revoked.filter(({ isGone }) => isGone).map(({ messageId }) => messageId)),
   );
   return speaker;
+}
+
+function guiseOf(agent: Agent | undefined): Guise | null {
+  const webhook = agent?.voice.webhook ?? null;
+  return agent === undefined || webhook === null ? null : { name: agent.displayName, avatarUrl: webhook.avatarUrl };
 }
 
 /** People judge what an agent wrote, and may ask how it came about; an apology has no buttons. */

@@ -50,7 +50,15 @@ const triggers = z
 const voice = z
   .strictObject({
     tokenFrom: z.strictObject({ secretKeyRef }).optional().describe("the token of a bot of its own; in a cluster"),
-    webhook: z.unknown().optional().describe("a webhook to speak through; in a cluster"),
+    webhook: z
+      .strictObject({
+        avatarUrl: z
+          .url({ protocol: /^https$/ })
+          .optional()
+          .describe("the https address of its picture"),
+      })
+      .optional()
+      .describe("with its own name and picture, through webhooks that the bot makes in channels where it may"),
     shared: z.literal(true).optional().describe("true: it speaks with the voice of the bot"),
   })
   .prefault({})

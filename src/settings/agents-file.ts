@@ -115,14 +115,11 @@ function resolvePrompt(found: FoundManifest, files: string[]): string | Fault {
 }
 
 function voiceFaults(found: FoundManifest): Fault[] {
-  return ["tokenFrom", "webhook"]
-    .map((field) => ["spec", "voice", field])
-    .filter((path) => found.get(path) !== undefined)
-    .map((path) => ({
-      where: found.at(path),
-      problem: "names a credential, which only a cluster can resolve",
-      remedy: "Remove it here; the agent then speaks with the voice of the bot",
-    }));
+  const path = ["spec", "voice", "tokenFrom"];
+  if (found.get(path) === undefined) return [];
+  const problem = "names a credential, which only a cluster can resolve";
+  const remedy = "Remove it here; the agent then speaks with the voice of the bot";
+  return [{ where: found.at(path), problem, remedy }];
 }
 
 function duplicateNames(found: readonly FoundManifest[]): Fault[] {
@@ -192,6 +189,7 @@ function toAgent({ metadata, spec }: AgentManifest, prompt: string, isDefault: b
     },
     channels: spec.channels,
     triggers: spec.triggers,
+    voice: { webhook: spec.voice.webhook ? { avatarUrl: spec.voice.webhook.avatarUrl ?? null } : null },
     memory: spec.memory,
     budget: {
       maxTokensPerTurn: spec.budget.maxTokensPerTurn ?? null,

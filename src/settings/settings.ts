@@ -22,6 +22,8 @@ export interface Agent {
     readonly weights: Readonly<Record<string, number>>;
   };
   readonly triggers: { readonly mention: boolean; readonly keywords: readonly string[] };
+  /** Null: with a bot of its own where it has one, and otherwise with the voice of the bot. */
+  readonly voice: { readonly webhook: { readonly avatarUrl: string | null } | null };
   readonly memory: { readonly recall: boolean; readonly scope: "channel" | "guild" };
   /** Nulls: no limit of its own. */
   readonly budget: {

@@ -17,6 +17,7 @@ export function startDiscordBot(
   simulator: Pick<DiscordSimulator, "url">,
   home: Pick<Home, "data" | "env">,
   env: Readonly<Record<string, string>> = {},
+  flags: readonly string[] = [],
 ): Promise<Watched> {
   return startWatched(
     home.data,
@@ -27,7 +28,7 @@ export function startDiscordBot(
       ...home.env,
       ...env,
     },
-    [],
+    flags,
   );
 }
 

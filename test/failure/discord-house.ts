@@ -19,7 +19,7 @@ export interface House extends ReturnType<typeof furnish> {
   readonly gemini: Simulator;
   readonly world: World;
   /** Starts the product and resolves when it is ready. */
-  readonly start: (env?: Readonly<Record<string, string>>) => Promise<Watched>;
+  readonly start: (env?: Readonly<Record<string, string>>, flags?: readonly string[]) => Promise<Watched>;
   /** SIGKILL, and nothing of it is left. */
   readonly kill: () => Promise<void>;
   /** Asks the bot, as Ann in #general unless told otherwise; Mira answers "Re: " and the question unless `model` says otherwise. */
@@ -60,9 +60,9 @@ export async function openHouse(options: DiscordSimulatorOptions = {}): Promise<
     discord,
     gemini,
     world,
-    start: async (env = {}) => {
+    start: async (env = {}, flags = []) => {
       const model = { GEMINI_API_KEY: "x", GEMINI_BASE_URL: gemini.url, GEMINI_REQUESTS_PER_MINUTE: "1000" };
-      bot = await startDiscordBot(discord, { data: folder.path, env: {} }, { ...model, ...env });
+      bot = await startDiscordBot(discord, { data: folder.path, env: {} }, { ...model, ...env }, flags);
       await ready(bot);
       return bot;
     },

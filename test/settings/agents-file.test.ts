@@ -57,6 +57,7 @@ describe("a manifest", () => {
         model: { name: null, temperature: null, maxOutputTokens: null },
         channels: { allow: [], deny: [], weights: {} },
         triggers: { mention: true, keywords: [] },
+        voice: { webhook: null },
         memory: { recall: true, scope: "guild" },
         budget: { maxTokensPerTurn: null, dailyTokens: null, timeoutSeconds: null },
         handoffs: [],
@@ -152,9 +153,9 @@ describe("a fault names its line, its field and a remedy", () => {
       "agents.yaml:9 spec.voice.tokenFrom: names a credential, which only a cluster can resolve. Remove it here; the agent then speaks with the voice of the bot",
     ],
     [
-      "a webhook",
-      manifest("a", "voice: {webhook: {}}"),
-      "agents.yaml:9 spec.voice.webhook: names a credential, which only a cluster can resolve. Remove it here; the agent then speaks with the voice of the bot",
+      "a webhook with a picture that is not served safely",
+      manifest("a", "voice: {webhook: {avatarUrl: http://x/y.png}}"),
+      "agents.yaml:9 spec.voice.webhook.avatarUrl: has another form than expected. Give spec.voice.webhook.avatarUrl: the https address of its picture",
     ],
     [
       "a hand-off to nobody",
@@ -210,12 +211,15 @@ describe("a fault names its line, its field and a remedy", () => {
   it.each(cases)("%s", (_name, text, fault) => expect(faultsOf(text)).toEqual([fault]));
 
   it("and all faults of all documents come at once", () => {
-    const text = manifest("a", "handoffs: [x]") + manifest("B", "voice: {webhook: {}}") + "---\noops: [\n";
+    const text =
+      manifest("a", "handoffs: [x]") +
+      manifest("B", "voice: {tokenFrom: {secretKeyRef: {name: x, key: y}}}") +
+      "---\noops: [\n";
     expect(faultsOf(text).map((fault) => fault.split(": ")[0])).toEqual([
       "agents.yaml:13 metadata.name",
       "agents.yaml:21",
       "agents.yaml:9 spec.handoffs[0]",
-      "agents.yaml:18 spec.voice.webhook",
+      "agents.yaml:18 spec.voice.tokenFrom",
     ]);
   });
 });

@@ -11,6 +11,7 @@ export function agentNamed(name: string, over: Partial<Agent> = {}): Agent {
     model: { name: null, temperature: null, maxOutputTokens: null },
     channels: { allow: [], deny: [], weights: {} },
     triggers: { mention: true, keywords: [] },
+    voice: { webhook: null },
     memory: { recall: true, scope: "guild" },
     budget: { maxTokensPerTurn: null, dailyTokens: null, timeoutSeconds: null },
     handoffs: [],

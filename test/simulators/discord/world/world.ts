@@ -120,6 +120,7 @@ export function makeWorld(state: State, deliver: Deliver) {
       setReaction(state, deliver, { message: state.message(message), userId: idOf(user), emoji }, false);
     },
     type: (channel: Ref, user: Ref): void => noteTyping(state, deliver, state.channel(channel), idOf(user)),
+    removeWebhook: (ref: Ref): void => void state.webhooks.delete(idOf(ref)),
     addWebhook: (channel: Ref, owner: Ref, name: string): Webhook =>
       hook(state, state.channel(channel), idOf(owner), name),
     webhookSay: (webhook: Ref, text: string, name?: string): Message => {

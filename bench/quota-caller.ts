@@ -43,7 +43,7 @@ const fleet = makeFleetRateLimits({
   ...counting,
   shared: makeRedisRateLimits({ ...counting, cache: redis.cache }),
   buckets: [model.name],
-  countProcesses: async () => 1,
+  countProcesses: () => 1,
   log,
 });
 await fleet.start(AbortSignal.timeout(10_000), () => {});

@@ -16,21 +16,15 @@ export interface Notices extends Component {
   send(tx: Sql, topic: Topic, words?: readonly string[]): Promise<void>;
   /** Calls back with the words of each call, and with null when calls may have been lost. */
   on(topic: Topic, listener: (words: readonly string[] | null) => void): void;
+  /** How many processes of these roles have their line open, as of some seconds ago; at least 1, also behind a pooler that hides them. */
+  processes(...roles: readonly string[]): number;
 }
 
 const channel = "discord_agent";
 const againMs = { least: 250, most: 10_000 };
 
 const nameOf = (role: string) => `discord-agent ${role}`;
-
-/** How many processes of these roles have their line open; 1 behind a pooler that hides them. */
-export async function countProcesses(sql: Sql, roles: readonly string[]): Promise<number> {
-  const [row] = await sql.query<{ n: number }>(
-    "select count(*)::int as n from pg_stat_activity where datname = current_database() and application_name = any($1)",
-    [roles.map(nameOf)],
-  );
-  return Math.max(1, row?.n ?? 1);
-}
+const countEveryMs = 5_000;
 
 /** `url` null: an embedded database, in which nobody is called. */
 export function makeNotices({ url, role, log }: { url: string | null; role: string; log: Logger }): Notices {
@@ -51,6 +45,11 @@ export function makeNotices({ url, role, log }: { url: string | null; role: stri
       if (url !== null) await tx.query("select pg_notify($1, $2)", [channel, [sender, topic, ...words].join(" ")]);
     },
     on: (topic, tell) => listeners.push({ topic, tell }),
+    processes: (...roles) =>
+      Math.max(
+        1,
+        roles.reduce((sum, one) => sum + (line.counts().get(nameOf(one)) ?? 0), 0),
+      ),
     start: async () => line.open(),
     stop: () => line.close(),
     check: async () =>
@@ -78,8 +77,18 @@ function makeLine({ url, name, heard, lost, log }: LineOptions) {
   let timer: NodeJS.Timeout | undefined;
   let isClosed = false;
   let waitMs = againMs.least;
+  let counts: ReadonlyMap<string, number> = new Map();
+  let counting: NodeJS.Timeout | undefined;
+  const count = async () => {
+    const rows = await client?.query<{ name: string; n: number }>(
+      `select application_name as name, count(*)::int as n from pg_stat_activity
+       where datname = current_database() and application_name <> '' group by 1`,
+    );
+    if (rows !== undefined) counts = new Map(rows.rows.map((row) => [row.name, row.n]));
+  };
   const again = () => {
     client = null;
+    clearInterval(counting);
     if (isClosed) return;
     timer = setTimeout(() => void open(), waitMs);
     waitMs = Math.min(againMs.most, waitMs * 2);
@@ -104,15 +113,20 @@ function makeLine({ url, name, heard, lost, log }: LineOptions) {
     }
     client = next;
     waitMs = againMs.least;
-    if (isClosed) await next.end();
-    else lost();
+    if (isClosed) return next.end();
+    await count().catch(() => {});
+    // What it last knew is good enough while it cannot ask.
+    counting = setInterval(() => void count().catch(() => {}), countEveryMs).unref();
+    lost();
   };
   return {
     open,
     isOpen: () => client !== null,
+    counts: () => counts,
     close: async () => {
       isClosed = true;
       clearTimeout(timer);
+      clearInterval(counting);
       await client?.end().catch(() => {});
       client = null;
     },

@@ -41,6 +41,8 @@ export class DiscordRefused extends ForeseenError {
   }
 }
 
+/** Discord's limit for one bot, on all its routes but interactions and webhooks. */
+const requestsPerSecond = 50;
 /** A wait for a limit that is longer than this ends the call; the turn is put back instead. */
 const longestWaitMs = 5_000;
 const requestTimeoutMs = 15_000;
@@ -57,6 +59,8 @@ export function makeDiscordRest(options: {
   name: string;
   token: string;
   api: string;
+  /** How many processes speak with this token: Discord counts them together. */
+  processes: () => number;
   metrics: Metrics;
   log: Logger;
 }): DiscordRest {
@@ -79,6 +83,7 @@ export function makeDiscordRest(options: {
   const once = async <T>(request: DiscordRequest, signal: AbortSignal): Promise<T> => {
     signal.throwIfAborted();
     const reason = stopped();
+    rest.options.globalRequestsPerSecond = Math.max(1, Math.floor(requestsPerSecond / options.processes()));
     if (reason !== null) throw new ForeseenError("discord_unauthorized", reason, tokenRetry);
     try {
       const result = await rest.request({

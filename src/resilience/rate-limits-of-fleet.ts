@@ -11,8 +11,8 @@ export interface FleetRateLimitsOptions {
   readonly limits: (bucket: string) => Limits;
   /** The buckets that are known from the start. */
   readonly buckets: readonly string[];
-  /** How many processes use the limits; asked while there is no Redis. */
-  readonly countProcesses: () => Promise<number>;
+  /** How many processes use the limits, as the database knows; asked while there is no Redis. */
+  readonly countProcesses: () => number;
   readonly now: () => number;
   readonly log: Logger;
 }
@@ -153,9 +153,9 @@ class FleetRateLimits implements RateLimits, Component {
     const told = await this.#fromRedis((redis) => redis.beat(this.#stopping.signal).then(() => true));
     if (told === null && shared !== null) this.#goAlone();
     // Redis knew at least so many; whoever has come since is in the database.
-    const counted = told === null ? await countProcesses().catch(() => this.#processes) : null;
+    const counted = told === null ? countProcesses() : 1;
     const remembered = this.#options.buckets.map((bucket) => shared?.remembered(bucket).processes ?? 1);
-    this.#processes = Math.max(1, counted ?? 1, ...remembered);
+    this.#processes = Math.max(1, counted, ...remembered);
   }
 }
 

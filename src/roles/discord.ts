@@ -29,9 +29,11 @@ interface Discord {
 }
 
 /** Opens nothing yet. */
-export function makeVoicesOf({ config, metrics, log }: RoleOptions, { settings }: Foundation): Discord {
+export function makeVoicesOf({ config, metrics, log }: RoleOptions, { notices, settings }: Foundation): Discord {
   const { token, apiUrl: api, voices: tokens } = config.discord;
-  const open = (name: string, secret: string) => makeDiscordRest({ name, token: secret, api, metrics, log });
+  // A gateway sends little of what is counted.
+  const processes = () => notices.processes("all-in-one", "worker");
+  const open = (name: string, secret: string) => makeDiscordRest({ name, token: secret, api, processes, metrics, log });
   const reception = open("the bot (DISCORD_TOKEN)", token ?? "");
   const agents = Object.fromEntries(
     Object.entries(tokens).map(([agent, secret]) => [agent, open(`the agent ${agent}`, secret)]),

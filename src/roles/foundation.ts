@@ -1,9 +1,8 @@
 import type { Desk, Health } from "../chat/desk.ts";
 import { showConfig, type Config } from "../config.ts";
 import { makeDatabaseComponent } from "../connections/database.ts";
-import type { Database } from "../connections/postgres.ts";
 import { makeRedis, type Cache } from "../connections/redis.ts";
-import { countProcesses, makeNotices } from "../connections/notices.ts";
+import { makeNotices, type Notices } from "../connections/notices.ts";
 import { makePlaces, type Places } from "../discord/places.ts";
 import type { Envelope } from "../envelope.ts";
 import { makeDesk } from "../desk.ts";
@@ -60,7 +59,7 @@ export function makeFoundation(
   const places = makePlaces(database, 10_000);
   const alone = config.postgresql.url === null;
   const inbox = makeInbox({ database, notices, alone, migrates: postgres.migrates, log });
-  const { model, limits } = makeGoverned(options, breakers.gemini, { database, cache: redis?.cache ?? null });
+  const { model, limits } = makeGoverned(options, breakers.gemini, { notices, cache: redis?.cache ?? null });
   const memory = makeMemory({
     database,
     recentTurns: makeRecentTurns(config, redis?.cache ?? null),
@@ -80,6 +79,7 @@ export function makeFoundation(
     breakers,
     settings,
     postgres,
+    notices,
     /** In the order in which they are opened. */
     connections: [...connections, ...limits],
     places,
@@ -174,7 +174,7 @@ function makeBreakers(config: Config, metrics: Metrics): { memory: Breaker; gemi
 function makeGoverned(
   { config, metrics, log }: RoleOptions,
   breaker: Breaker,
-  { database, cache }: { database: Database; cache: Cache | null },
+  { notices, cache }: { notices: Notices; cache: Cache | null },
 ): { model: Governor; limits: readonly Component[] } {
   const { gemini } = config;
   const model = gemini.apiKey === null ? makeOffline() : makeGemini({ ...gemini, apiKey: gemini.apiKey });
@@ -187,7 +187,7 @@ function makeGoverned(
     ...counting,
     shared: cache === null ? null : makeRedisRateLimits({ ...counting, cache }),
     buckets: [model.name, model.embedder.space],
-    countProcesses: () => countProcesses(database, ["all-in-one", "worker"]),
+    countProcesses: () => notices.processes("all-in-one", "worker"),
     log,
   });
   return { model: govern(limits), limits: [limits] };

@@ -112,7 +112,7 @@ describe("limits without Redis", () => {
       shared: null,
       limits: () => fifteen,
       buckets: ["flash"],
-      countProcesses: async () => processes,
+      countProcesses: () => processes,
       now: () => Date.now(),
       log,
     });
@@ -144,7 +144,7 @@ describeUnless(await whyNoOwnRedis(), "limits whose Redis goes away", () => {
       ...counting,
       shared: makeRedisRateLimits({ ...counting, cache: redis.cache }),
       buckets: ["flash"],
-      countProcesses: async () => 1,
+      countProcesses: () => 1,
       log,
     });
     await limits.start?.(signal, () => {});

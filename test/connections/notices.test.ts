@@ -55,7 +55,7 @@ describeUnless(await whyNoPostgres(), "calls between processes", () => {
   it("go on after the line broke, and say that some may be lost", async () => {
     const [one, other] = [await join(), await join()];
     await database.query(
-      "select pg_terminate_backend(pid) from pg_stat_activity where query like 'listen %' and datname = current_database()",
+      "select pg_terminate_backend(pid) from pg_stat_activity where application_name = 'discord-agent worker' and datname = current_database()",
     );
     await vi.waitFor(
       () =>
@@ -68,6 +68,14 @@ describeUnless(await whyNoPostgres(), "calls between processes", () => {
     expect(await one.notices.check?.(AbortSignal.timeout(500))).toEqual({ status: "healthy" });
     await database.transaction((tx) => one.notices.send(tx, "kept", ["again"]));
     await vi.waitFor(() => expect(other.heard.at(-1)).toEqual(["again"]), patience);
+  });
+
+  it("are counted by their roles", async () => {
+    const one = await join();
+    expect([one.notices.processes("worker"), one.notices.processes("gateway")]).toEqual([1, 1]);
+    await join();
+    const third = await join();
+    expect(third.notices.processes("worker", "all-in-one")).toBe(3);
   });
 
   it("say so while there is no server", async () => {

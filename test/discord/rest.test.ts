@@ -14,7 +14,14 @@ describe("requests that Discord refuses", () => {
     simulator = await startDiscordSimulator();
     const log = pino({ level: "silent" });
     const token = "sim-reception-token-0000";
-    rest = makeDiscordRest({ name: "the bot", token, api: `${simulator.url}/api`, metrics: makeMetrics(), log });
+    rest = makeDiscordRest({
+      processes: () => 1,
+      name: "the bot",
+      token,
+      api: `${simulator.url}/api`,
+      metrics: makeMetrics(),
+      log,
+    });
   });
   afterEach(async () => {
     vi.useRealTimers();

@@ -56,7 +56,14 @@ describe("whatever Discord sends", () => {
     it("can be stored", async () => {
       const metrics = makeMetrics();
       const api = `${simulator.url}/api`;
-      const rest = makeDiscordRest({ name: "test", token: "sim-reception-token-0000", api, metrics, log });
+      const rest = makeDiscordRest({
+        processes: () => 1,
+        name: "test",
+        token: "sim-reception-token-0000",
+        api,
+        metrics,
+        log,
+      });
       const inbox = makeInbox({ ...byItself, database, alone: true, log });
       await inbox.start(new AbortController().signal, () => {});
       const store = makeHearing({

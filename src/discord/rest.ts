@@ -54,16 +54,18 @@ const mostInvalid = 5_000;
 /** What waits for a new token is kept. */
 const tokenRetry = { kind: "retry", afterMs: 60_000 } as const;
 
-/** The REST API at `api`, as the bot with this token. `name` stands in logs, where the token never does. */
-export function makeDiscordRest(options: {
-  name: string;
-  token: string;
-  api: string;
+interface DiscordRestOptions {
+  readonly name: string;
+  readonly token: string;
+  readonly api: string;
   /** How many processes speak with this token: Discord counts them together. */
-  processes: () => number;
-  metrics: Metrics;
-  log: Logger;
-}): DiscordRest {
+  readonly processes: () => number;
+  readonly metrics: Metrics;
+  readonly log: Logger;
+}
+
+/** The REST API at `api`, as the bot with this token. `name` stands in logs, where the token never does. */
+export function makeDiscordRest(options: DiscordRestOptions): DiscordRest {
   const rest = new REST({
     api: options.api,
     version: "10",

@@ -40,9 +40,13 @@ export async function benchQuota(minutes: number): Promise<object> {
     part = "saturated";
     for (const caller of callers) caller.send({ priority: "mention" });
     await pause(warmUpMs);
-    const before = gemini.requests.length;
+    const from = Date.now();
     await pause(partMs);
-    const used = (gemini.requests.length - before) / (limits.requestsPerMinute * minutes);
+    const used = occupancy(
+      gemini.requests.map(({ at }) => at),
+      from,
+      Date.now(),
+    );
     const errors = reports.flatMap(({ estimatedMs, waitedMs, priority, part: when }) =>
       estimatedMs === null || priority !== "mention" || when === "overloaded" ? [] : [Math.abs(waitedMs - estimatedMs)],
     );
@@ -66,7 +70,8 @@ export async function benchQuota(minutes: number): Promise<object> {
           overloaded: { p95: p95("overloaded"), samples: mentions("overloaded").length },
         },
         ambientAnswered: reports.filter((one) => one.priority === "ambient" && one.outcome === "answered").length,
-        failed: reports.filter(({ outcome }) => outcome !== "answered").length,
+        ambientRefused: reports.filter((one) => one.priority === "ambient" && one.outcome !== "answered").length,
+        mentionsFailed: reports.filter((one) => one.priority === "mention" && one.outcome !== "answered").length,
       },
       goals: {
         used: 0.97,
@@ -80,6 +85,15 @@ export async function benchQuota(minutes: number): Promise<object> {
     for (const caller of callers) caller.kill("SIGKILL");
     await Promise.all([redis.close(), gemini.stop()]);
   }
+}
+
+/** How full the provider's minute was on average, seen once a second. */
+function occupancy(arrivals: readonly number[], from: number, to: number): number {
+  let sum = 0;
+  let looks = 0;
+  for (let at = from; at < to; at += 1_000, looks += 1)
+    sum += arrivals.filter((one) => one > at - 60_000 && one <= at).length;
+  return sum / looks / limits.requestsPerMinute;
 }
 
 async function startCaller(redisUrl: string, geminiUrl: string): Promise<ChildProcess> {

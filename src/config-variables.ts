@@ -77,6 +77,12 @@ export const table = {
     "The least important log line that is written",
   ),
   HEALTH_CHECK_PORT: variable(whole(0, 65_535), "8000", "Port of the health API; 0 takes any free one"),
+  STATUS_TOKEN: variable(
+    pattern(/^[!-~]{16,}$/, "at least 16 letters, digits and signs without spaces"),
+    null,
+    "What `/status` and `/metrics` of the health API ask for as a bearer token; without it they are open to whoever reaches the port",
+    { secret: true },
+  ),
   DISCORD_TOKEN: variable(botToken, null, "Token of the Discord bot; without it the bot talks in the terminal", {
     alias: "DISCORD_RECEPTION_TOKEN",
     secret: true,

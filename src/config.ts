@@ -10,6 +10,8 @@ export interface Config {
   readonly logLevel: LogLevel;
   /** Port of the health API. */
   readonly healthPort: number;
+  /** Null: /status and /metrics are open. */
+  readonly statusToken: string | null;
   readonly discord: {
     /** Null: the bot talks in the terminal. */
     readonly token: string | null;
@@ -152,6 +154,7 @@ function assemble(
     role: required("ROLE"),
     logLevel: required("LOG_LEVEL"),
     healthPort: required("HEALTH_CHECK_PORT"),
+    statusToken: optional("STATUS_TOKEN"),
     discord: {
       token: optional("DISCORD_TOKEN"),
       guildId: optional("TARGET_GUILD_ID"),
@@ -178,12 +181,7 @@ function assemble(
       poolMax: required("POSTGRES_POOL_MAX_SIZE"),
     },
     redis: { url: optional("REDIS_URL"), maxConnections: required("REDIS_MAX_CONNECTIONS") },
-    targets: {
-      hotMemoryMs: required("HOT_MEMORY_TARGET_MS"),
-      coldMemoryMs: required("COLD_MEMORY_TARGET_MS"),
-      embeddingMs: required("EMBEDDING_TARGET_MS"),
-      errorRate: required("ERROR_RATE_THRESHOLD"),
-    },
+    targets: assembleTargets(required),
     breaker: {
       failureThreshold: required("CIRCUIT_BREAKER_FAILURE_THRESHOLD"),
       recoveryMs: required("CIRCUIT_BREAKER_RECOVERY_TIMEOUT") * 1_000,
@@ -203,10 +201,20 @@ function assemble(
   };
 }
 
+function assembleTargets(required: <N extends Name>(name: N) => Value<N>): Config["targets"] {
+  return {
+    hotMemoryMs: required("HOT_MEMORY_TARGET_MS"),
+    coldMemoryMs: required("COLD_MEMORY_TARGET_MS"),
+    embeddingMs: required("EMBEDDING_TARGET_MS"),
+    errorRate: required("ERROR_RATE_THRESHOLD"),
+  };
+}
+
 /** The configuration as `/status` shows it: of what may hold a credential, only whether it is set. */
 export function showConfig(config: Config): Record<string, unknown> {
   return {
     ...config,
+    statusToken: presence(config.statusToken),
     discord: {
       ...config.discord,
       token: presence(config.discord.token),

@@ -1,16 +1,29 @@
 import Koa, { type Context } from "koa";
 import { asError } from "../errors.ts";
+import { makeBearerCheck } from "./bearer.ts";
 import type { HealthReport } from "./checks.ts";
 import type { HealthServerOptions } from "./health-server.ts";
 import { asOpenMetrics, type ProcessGauges } from "./process-gauges.ts";
 
 const extraTimeoutMs = 2_000;
 const sentences: Readonly<Record<number, string>> = {
+  401: "this wants the bearer token of STATUS_TOKEN",
   404: "there is nothing at this path",
   405: "only GET and HEAD are served here",
   413: "requests here have no body",
   500: "this request met a bug; the log has the details",
 };
+
+/** Nothing here is for browsers: no page may frame it, and nothing in an answer is ever run. */
+const headers = {
+  "Cache-Control": "no-store",
+  "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
+  "Cross-Origin-Resource-Policy": "same-origin",
+  "Referrer-Policy": "no-referrer",
+  "X-Content-Type-Options": "nosniff",
+};
+/** What probes do not need. */
+const guarded = new Set(["/metrics", "/status"]);
 
 type Endpoint = (context: Context) => Promise<void>;
 
@@ -22,10 +35,12 @@ export function makeApi(
 ): { app: Koa; status: (signal: AbortSignal) => Promise<Record<string, unknown>> } {
   const status = makeStatus(options, checks, gauges);
   const endpoints = makeEndpoints(options, checks, gauges, status);
+  const mayRead = makeBearerCheck(options.statusToken);
   const app = new Koa();
   app.use(async (context) => {
-    context.set({ "Cache-Control": "no-store", "X-Content-Type-Options": "nosniff" });
-    const endpoint = endpoints.get(context.path.replace(/(?<=.)\/$/, ""));
+    context.set(headers);
+    const path = context.path.replace(/(?<=.)\/$/, "");
+    const endpoint = endpoints.get(path);
     if (endpoint === undefined) return refuse(context, 404);
     if (!["GET", "HEAD"].includes(context.method)) {
       context.set("Allow", "GET, HEAD");
@@ -33,6 +48,10 @@ export function makeApi(
     }
     if (Number(context.get("Content-Length")) > 0 || context.get("Transfer-Encoding") !== "")
       return refuse(context, 413);
+    if (guarded.has(path) && !mayRead(context.get("Authorization"))) {
+      context.set("WWW-Authenticate", 'Bearer realm="discord-agent"');
+      return refuse(context, 401);
+    }
     try {
       await endpoint(context);
     } catch (error) {

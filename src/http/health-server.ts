@@ -7,11 +7,24 @@ import type { BreakerReport } from "../resilience/policies.ts";
 import type { Targets } from "../resilience/targets.ts";
 import { makeApi } from "./api.ts";
 import { makeChecks } from "./checks.ts";
+import { limitConnections } from "./connection-limit.ts";
 import { makeProcessGauges } from "./process-gauges.ts";
 
 /** How many ports after the wanted one are tried before any free one is taken. */
 const neighbours = 20;
 const lastRequestsMs = 1_000;
+/** A few probes and scrapers need ten. */
+const mostConnections = 100;
+/** Node's limits. A probe is small and quick; whoever is not must not keep a connection. */
+const limits = {
+  maxHeaderSize: 8_192,
+  headersTimeout: 5_000,
+  requestTimeout: 10_000,
+  keepAliveTimeout: 5_000,
+  connectionsCheckingInterval: 1_000,
+} as const;
+/** Also of somebody who asks and never reads the answer. */
+const silenceMs = 8_000;
 
 export interface HealthServerOptions {
   readonly host: string;
@@ -31,6 +44,8 @@ export interface HealthServerOptions {
   };
   readonly breakers: () => Readonly<Record<string, BreakerReport>>;
   readonly targets: Targets;
+  /** What /status and /metrics ask for as a bearer token; null: nothing. */
+  readonly statusToken: string | null;
   /** Free of secrets. */
   readonly configuration: () => Readonly<Record<string, unknown>>;
   /** What else `/status` shows, free of secrets. */
@@ -60,12 +75,11 @@ export function makeHealthServer(options: HealthServerOptions): HealthServer {
     name: "http",
     start: async () => {
       const answer = app.callback();
-      // A probe is small and quick; whoever is not must not keep a connection.
-      server = createServer(
-        { maxHeaderSize: 8_192, headersTimeout: 5_000, requestTimeout: 10_000, connectionsCheckingInterval: 1_000 },
-        (request, response) => void answer(request, response),
-      );
-      server.keepAliveTimeout = 5_000;
+      server = createServer(limits, (request, response) => void answer(request, response));
+      // A body that is announced is refused before it is sent.
+      server.on("checkContinue", (request, response) => server?.emit("request", request, response));
+      server.setTimeout(silenceMs);
+      limitConnections(server, mostConnections);
       await listen(server, options);
       gauges.open();
     },

@@ -129,6 +129,7 @@ export function makeHttp(
     port: config.healthPort,
     version,
     environment: config.environment,
+    statusToken: config.statusToken,
     components,
     lifecycle,
     breakers: () => ({ memory_operations: breakers.memory.report(), gemini_api: breakers.gemini.report() }),

@@ -34,6 +34,7 @@ export async function openServer(
     lifecycle: { isReady: () => true, hasStarted: () => true, failedForGood: () => null },
     breakers: () => ({ gemini_api: { state: "closed", failure_count: 0, last_failure: null } }),
     targets: makeTargets(config.targets, metrics, log),
+    statusToken: null,
     configuration: () => showConfig(config),
     extraStatus: async () => ({ inbox: { waiting: 0 } }),
     metrics,

@@ -31,6 +31,7 @@ it("probes are answered while parts start, run and drain; readiness is true only
     },
     breakers: () => ({}),
     targets: makeTargets(readConfig({}).targets, metrics, log),
+    statusToken: null,
     configuration: () => ({}),
     extraStatus: async () => ({}),
     metrics,

@@ -1,0 +1,126 @@
+import { randomUUID } from "node:crypto";
+import { pino } from "pino";
+import { makeRedis } from "../src/connections/redis.ts";
+import { makeRedisRecentTurns } from "../src/memory/recent-turns-redis.ts";
+import type { RecentLine } from "../src/memory/recent-turns.ts";
+import { makeMetrics } from "../src/metrics.ts";
+import { startRedis } from "../test/servers/redis.ts";
+import { startDiscordSimulator } from "../test/simulators/discord/simulator.ts";
+import { machine, median, ratio, residentMb, spread } from "./machine.ts";
+import { apiOf, build, inFreshDatabase, runRole, startHonestPostgres, stop, untilReady } from "./place.ts";
+import { measureTurns } from "./turns.ts";
+
+/** P1 and P8: our own time per turn at 20 messages a second on Postgres and Redis, and what a message costs in calls of the model. */
+export async function benchTurns(rounds: number): Promise<object> {
+  const [server, redis] = await Promise.all([startHonestPostgres(), startRedis()]);
+  try {
+    const measured = [];
+    for (let round = 0; round < rounds; round += 1) {
+      const env = { REDIS_URL: redis.url };
+      measured.push(
+        await inFreshDatabase(server.url, (database) => measureTurns(database, { asked: 400, perSecond: 20, env })),
+      );
+    }
+    const figures = {
+      overheadP50Ms: median(measured.map(({ overheadMs }) => overheadMs.p50)),
+      overheadP99Ms: median(measured.map(({ overheadMs }) => overheadMs.p99)),
+      generateCallsPerAnswer: median(measured.map((one) => one.generateCallsPerAnswer)),
+      rssMb: median(measured.map((one) => one.rssMb)),
+    };
+    const goals = { overheadP50Ms: 25, overheadP99Ms: 60, generateCallsPerAnswer: 1 };
+    const ratioToGoal = {
+      overheadP50Ms: ratio(figures.overheadP50Ms, goals.overheadP50Ms),
+      overheadP99Ms: ratio(figures.overheadP99Ms, goals.overheadP99Ms),
+    };
+    return { bench: "p1", rounds, each: measured, figures, goals, ratioToGoal, machine: machine() };
+  } finally {
+    await Promise.all([server.close(), redis.close()]);
+  }
+}
+
+const hotLines = 20;
+const hotSamples = 5_000;
+
+/** P3: reading today's conversation and adding a turn to it, one round trip each, for conversations of 20 lines. */
+export async function benchHotMemory(): Promise<object> {
+  const server = await startRedis();
+  const redis = makeRedis({ url: server.url, metrics: makeMetrics(), log: pino({ level: "silent" }) });
+  await redis.start(AbortSignal.timeout(10_000), () => {});
+  const turns = makeRedisRecentTurns(redis.cache, { lines: hotLines, maxAgeMs: 86_400_000, now: () => Date.now() });
+  const { signal } = new AbortController();
+  const line = (text: string): RecentLine => ({
+    messageId: "1",
+    author: "ann",
+    authorId: "2",
+    agent: null,
+    text,
+    at: new Date(),
+  });
+  const text = "what people say in a chat is about this long, or twice that. ".repeat(2);
+  const conversations = Array.from({ length: 100 }, (_, i) => ({ id: String(i), revision: "0" }));
+  for (const { id, revision } of conversations)
+    await turns.replace(id, { revision, lines: Array.from({ length: hotLines }, () => line(text)) }, signal);
+  const samples: number[] = [];
+  for (let i = 0; i < hotSamples; i += 1) {
+    const one = conversations[i % conversations.length]!;
+    const began = performance.now();
+    await turns.read(one.id, signal);
+    const after = randomUUID();
+    await turns.append(one.id, { before: one.revision, after }, [line(text), line(text)], signal);
+    samples.push(performance.now() - began);
+    one.revision = after;
+  }
+  await redis.stop(AbortSignal.timeout(1_000));
+  await server.close();
+  const readAndAppendMs = spread(samples.slice(500));
+  return {
+    bench: "p3",
+    figures: { readAndAppendMs },
+    goals: { p99Ms: 5 },
+    ratioToGoal: { p99Ms: ratio(readAndAppendMs.p99, 5) },
+    machine: machine(),
+  };
+}
+
+/** P9: from the start of a process to readiness, and its memory when nothing happens; a gateway of 1,000 guilds. */
+export async function benchStart(rounds: number): Promise<object> {
+  const server = await startHonestPostgres();
+  try {
+    const figures = await inFreshDatabase(server.url, async (database) => {
+      const simulator = await startDiscordSimulator();
+      build(simulator, 1_000, 10);
+      const start = async (role: "gateway" | "worker") => {
+        const readyMs: number[] = [];
+        let rssMb = Number.NaN;
+        for (let round = 0; round < rounds; round += 1) {
+          const began = performance.now();
+          const one = await runRole(role, database, apiOf(simulator));
+          await untilReady(one);
+          readyMs.push(performance.now() - began);
+          rssMb = residentMb(one.pid);
+          await stop(one);
+        }
+        return { readyMs: median(readyMs), rssMb };
+      };
+      const worker = await start("worker");
+      const gateway = await start("gateway");
+      await simulator.close();
+      return { worker, gateway };
+    });
+    return {
+      bench: "p9",
+      rounds,
+      compiled: false,
+      figures,
+      goals: { workerReadyMs: 1_200, gatewayRssMb: 90, workerRssMb: 140 },
+      ratioToGoal: {
+        workerReadyMs: ratio(figures.worker.readyMs, 1_200),
+        gatewayRssMb: ratio(figures.gateway.rssMb, 90),
+        workerRssMb: ratio(figures.worker.rssMb, 140),
+      },
+      machine: machine(),
+    };
+  } finally {
+    await server.close();
+  }
+}

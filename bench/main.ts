@@ -3,6 +3,7 @@ import { benchDiscord } from "./discord.ts";
 import { benchHotMemory, benchStart, benchTurns } from "./fleet.ts";
 import { benchLaptop } from "./laptop.ts";
 import { benchLocomo } from "./locomo.ts";
+import { saveResult, writePage } from "./page.ts";
 import { benchQuota } from "./quota.ts";
 
 const usage = `npm run bench -- laptop                 start, overhead, recall and memory of the laptop setup
@@ -12,6 +13,9 @@ npm run bench -- p3                     today's conversation in Redis
 npm run bench -- p9                     start and memory of gateways and workers
 npm run bench -- p7 --minutes 5         a model's limits shared by 20 processes
 npm run bench -- locomo --data FOLDER   evidence recall on LoCoMo's conversation files
+npm run bench -- page                   writes docs/benchmarks.md from what was kept
+
+--save keeps what is printed for the page.
 `;
 
 const { values, positionals } = parseArgs({
@@ -19,6 +23,7 @@ const { values, positionals } = parseArgs({
     data: { type: "string" },
     rounds: { type: "string", default: "5" },
     minutes: { type: "string", default: "5" },
+    save: { type: "boolean", default: false },
   },
   allowPositionals: true,
 });
@@ -31,6 +36,7 @@ else if (which === "p3") print(await benchHotMemory());
 else if (which === "p9") print(await benchStart(Number(values.rounds)));
 else if (which === "p7") print(await benchQuota(Number(values.minutes)));
 else if (which === "locomo" && values.data !== undefined) print(await benchLocomo(values.data));
+else if (which === "page") writePage();
 else {
   process.stderr.write(usage);
   process.exitCode = 78;
@@ -38,4 +44,5 @@ else {
 
 function print(figures: object): void {
   process.stdout.write(`${JSON.stringify(figures, null, 2)}\n`);
+  if (values.save && which !== undefined) saveResult(which, figures);
 }

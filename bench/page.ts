@@ -1,0 +1,83 @@
+import { readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+
+const folder = join(import.meta.dirname, "results");
+const page = join(import.meta.dirname, "..", "docs", "benchmarks.md");
+
+/** What every bench prints; figures without a goal are told without a verdict. */
+interface Result {
+  readonly bench: string;
+  readonly rounds?: number;
+  readonly figures: Readonly<Record<string, unknown>>;
+  readonly goals: Readonly<Record<string, string | number>>;
+  readonly ratioToGoal?: Readonly<Record<string, number>>;
+  readonly machine: {
+    readonly cpu: string;
+    readonly cores: number;
+    readonly memoryGb: number;
+    readonly node: string;
+    readonly measuredAt: string;
+  };
+}
+
+/** What a bench measures, and what is known about a goal that it misses. */
+const titles: Readonly<Record<string, { readonly title: string; readonly missed?: string }>> = {
+  laptop: { title: "A laptop: the embedded database, the offline model" },
+  locomo: { title: "Retrieval quality on LoCoMo, without any model" },
+  discord: {
+    title: "Discord: hearing, answering, memory, hand-over",
+    missed:
+      "Memory: an empty Node takes 45 MB, discord.js 30 MB of the 87 that imports add, reading TypeScript from source some 25; 1,000 guilds add what passes through the heap when all of them arrive at once.",
+  },
+  p1: { title: "P1, P8: our own time per turn at 20 messages a second on Postgres and Redis" },
+  p3: { title: "P3: today's conversation in Redis, read and added to" },
+  p9: {
+    title: "P9: start and memory of gateways and workers",
+    missed: "Measured from TypeScript sources; what production runs is compiled and will be bundled.",
+  },
+  quota: { title: "P7: one model's limits shared by 20 processes" },
+};
+
+/** Keeps what a bench printed, for the page. */
+export function saveResult(name: string, result: object): void {
+  writeFileSync(join(folder, `${name}.json`), `${JSON.stringify(result, null, 2)}\n`);
+}
+
+/** Writes docs/benchmarks.md from what was kept. */
+export function writePage(): void {
+  const results = readdirSync(folder)
+    .filter((name) => name.endsWith(".json"))
+    .sort()
+    .map((name) => JSON.parse(readFileSync(join(folder, name), "utf8")) as Result);
+  writeFileSync(page, `${[intro, ...results.map(section)].join("\n\n")}\n`);
+}
+
+const intro = `# Benchmarks
+
+Written by \`npm run bench -- page\` from \`bench/results\`, which \`npm run bench -- NAME --save\` writes. Machines are noisy and differ: compare ratios, each of one run.
+A ratio to a goal is better the smaller it is; over 1.00 the goal is **not reached**.`;
+
+function section(result: Result): string {
+  const { title, missed } = titles[result.bench] ?? { title: result.bench };
+  const ratios = Object.entries(result.ratioToGoal ?? {});
+  const isMissed = ratios.some(([, ratio]) => ratio > 1);
+  const { cpu, cores, memoryGb, node, measuredAt } = result.machine;
+  return [
+    `## ${title}`,
+    ratios.length === 0 ? "" : verdicts(result, ratios),
+    isMissed && missed !== undefined ? missed : "",
+    `\`\`\`json\n${JSON.stringify(result.figures, null, 2)}\n\`\`\``,
+    ratios.length === 0 ? `Goals: \`${JSON.stringify(result.goals)}\`` : "",
+    `${cores} cores of ${cpu}, ${memoryGb} GB, Node ${node.replace("v", "")}, ${measuredAt.slice(0, 10)}.`,
+  ]
+    .filter((part) => part !== "")
+    .join("\n\n");
+}
+
+function verdicts({ goals }: Result, ratios: readonly (readonly [string, number])[]): string {
+  const rows = ratios.map(([name, ratio]) => {
+    const verdict = ratio > 1 ? "**not reached**" : "reached";
+    return `| ${name} | ${goals[name] ?? ""} | ${ratio.toFixed(2)} | ${verdict} |`;
+  });
+  return ["| Figure | Goal | Ratio | |", "|---|---|---|---|", ...rows].join("\n");
+}

@@ -5,6 +5,7 @@ import { machine, median, percentile, ratio, residentMb, spread } from "./machin
 import {
   apiOf,
   build,
+  compile,
   discordEpochMs,
   inFreshDatabase,
   leaseSeconds,
@@ -34,9 +35,10 @@ export async function benchDiscord(rounds: number): Promise<object> {
   try {
     const stored = await inFreshDatabase(server.url, benchStored);
     const overhead = await inFreshDatabase(server.url, benchOverhead);
+    const program = await compile();
     const memory = {
-      oneGuild: await inFreshDatabase(server.url, (database) => benchMemory(database, 1, 1)),
-      thousandGuilds: await inFreshDatabase(server.url, (database) => benchMemory(database, 1_000, 50)),
+      oneGuild: await inFreshDatabase(server.url, (database) => benchMemory(database, program, 1, 1)),
+      thousandGuilds: await inFreshDatabase(server.url, (database) => benchMemory(database, program, 1_000, 50)),
     };
     const term = await inFreshDatabase(server.url, (database) => benchHandover(database, "SIGTERM", rounds));
     const kill = await inFreshDatabase(server.url, (database) => benchHandover(database, "SIGKILL", rounds));
@@ -98,10 +100,15 @@ async function benchOverhead(database: TestDatabase) {
 }
 
 /** Resident memory once all guilds are stored and nothing has happened for a while. */
-async function benchMemory(database: TestDatabase, guilds: number, channelsEach: number): Promise<number> {
+async function benchMemory(
+  database: TestDatabase,
+  program: "dist/main.js",
+  guilds: number,
+  channelsEach: number,
+): Promise<number> {
   const simulator = await startDiscordSimulator();
   build(simulator, guilds, channelsEach);
-  const gateway = await runRole("gateway", database, apiOf(simulator));
+  const gateway = await runRole("gateway", database, apiOf(simulator), program);
   await untilReady(gateway);
   await withDatabase(database, async (sql) => {
     const count = async () => (await sql.query<{ n: number }>("select count(*)::int as n from guilds"))[0]?.n ?? 0;

@@ -27,13 +27,13 @@ const titles: Readonly<Record<string, { readonly title: string; readonly missed?
   discord: {
     title: "Discord: hearing, answering, memory, hand-over",
     missed:
-      "Memory: an empty Node takes 45 MB, discord.js 30 MB of the 87 that imports add, reading TypeScript from source some 25; 1,000 guilds add what passes through the heap when all of them arrive at once.",
+      "Memory: an empty Node takes 45 MB, discord.js 30 MB of the 87 that imports add; 1,000 guilds add what passes through the heap when all of them arrive at once.",
   },
   p1: { title: "P1, P8: our own time per turn at 20 messages a second on Postgres and Redis" },
   p3: { title: "P3: today's conversation in Redis, read and added to" },
   p9: {
     title: "P9: start and memory of gateways and workers",
-    missed: "Measured from TypeScript sources; what production runs is compiled and will be bundled.",
+    missed: "Compiled and not bundled: most of the start is the reading of some 1,500 files of libraries.",
   },
   quota: { title: "P7: one model's limits shared by 20 processes" },
 };

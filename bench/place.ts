@@ -1,3 +1,6 @@
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { join } from "node:path";
 import { temporaryFolder } from "../test/connections/fresh-database.ts";
 import { startWatched, type Watched } from "../test/failure/process.ts";
 import { openPostgres, type Database } from "../src/connections/postgres.ts";
@@ -33,6 +36,7 @@ export async function runRole(
   role: Role,
   database: TestDatabase,
   env: Readonly<Record<string, string>>,
+  program?: "dist/main.js",
 ): Promise<Watched> {
   const folder = await temporaryFolder();
   const one = await startWatched(
@@ -47,10 +51,22 @@ export async function runRole(
       ...env,
     },
     [],
+    program,
   );
   void one.exited.then(folder.remove);
   if (role === "migrate") await one.exited;
   return one;
+}
+
+/** Compiles the product, as it runs in production. */
+export async function compile(): Promise<"dist/main.js"> {
+  const building = spawn("npm", ["run", "--silent", "build"], {
+    cwd: join(import.meta.dirname, ".."),
+    stdio: "inherit",
+  });
+  const [code] = (await once(building, "exit")) as [number | null];
+  if (code !== 0) throw new Error(`the product could not be compiled: npm run build ended with ${code}`);
+  return "dist/main.js";
 }
 
 /** Rejects with what it wrote when it ends before. */

@@ -39,8 +39,9 @@ export function startBot(
   data: string,
   env: Readonly<Record<string, string>> = {},
   flags: readonly string[] = ["--json"],
+  program = "src/main.ts",
 ): Bot {
-  const child: ChildProcessWithoutNullStreams = spawn(process.execPath, ["src/main.ts", "--data", data, ...flags], {
+  const child: ChildProcessWithoutNullStreams = spawn(process.execPath, [program, "--data", data, ...flags], {
     cwd: root,
     env: { PATH: process.env["PATH"] ?? "", HOME: data, HEALTH_CHECK_PORT: "0", ...env },
   });

@@ -72,9 +72,10 @@ export async function startWatched(
   data: string,
   env: Readonly<Record<string, string>>,
   flags: readonly string[] = ["--json"],
+  program?: string,
 ): Promise<Watched> {
   const port = await freePort();
-  const bot = startBot(data, { ...env, HEALTH_CHECK_PORT: String(port) }, flags);
+  const bot = startBot(data, { ...env, HEALTH_CHECK_PORT: String(port) }, flags, program);
   // Somebody else may have taken the port meanwhile; then the log says where it is.
   const origin = () => bot.log.map((line) => line["listening"]).find((url) => typeof url === "string");
   const get = (path: string, init?: RequestInit) => fetch(`${origin() ?? `http://127.0.0.1:${port}`}${path}`, init);

@@ -60,7 +60,8 @@ export function makeRedis(options: { url: string; metrics: Metrics; log: Logger 
       redis?.disconnect();
     },
     check: async (): Promise<Check> => {
-      if (isOpen()) return { status: "healthy" };
+      // A connection stands long after the server has stopped to answer.
+      if (isOpen() && (await redis?.ping().catch(() => null)) === "PONG") return { status: "healthy" };
       const reason = line?.refused()?.message ?? "it does not answer: Postgres and local limits serve meanwhile";
       return { status: "degraded", details: { reason } };
     },
@@ -77,6 +78,8 @@ async function open(url: string): Promise<Redis> {
     maxRetriesPerRequest: 0,
     commandTimeout: answerMs,
     connectTimeout: 5_000,
+    // A host that goes without a word leaves a connection that stands for a quarter of an hour.
+    socketTimeout: 5_000,
     connectionName: "discord-agent",
     retryStrategy: (times) => Math.min(2_000, 50 * 2 ** times) * (0.5 + Math.random() / 2),
   };

@@ -92,7 +92,7 @@ interface Row {
 /** Reads hot memory from the truth: the lines before a message, oldest first, without what was forgotten. */
 export async function readRecentTurns(
   sql: Sql,
-  envelope: Envelope,
+  envelope: Pick<Envelope, "conversationId" | "messageId" | "receivedAt">,
   limits: { recentLines: number; recentHours: number },
 ): Promise<readonly RecentLine[]> {
   const rows = await sql.query<Row>(

@@ -3,6 +3,7 @@ import { afterEach, expect, it, vi } from "vitest";
 import { makeRedis, asScript } from "../../src/connections/redis.ts";
 import { readRedisUrl } from "../../src/connections/redis-url.ts";
 import { makeMetrics } from "../../src/metrics.ts";
+import { openForwarder } from "../servers/forwarder.ts";
 import { describeUnless } from "../servers/databases.ts";
 import { startRedis, type RedisServer } from "../servers/redis.ts";
 import { askRedis, whyNoOwnRedis } from "../servers/shared.ts";
@@ -113,6 +114,39 @@ describeUnless(await whyNoOwnRedis(), "Redis", () => {
     await vi.waitFor(async () => expect(await redis.cache.run(hello, [], [])).toBe(1), patience);
     expect(await redis.check?.(AbortSignal.timeout(500))).toEqual({ status: "healthy" });
     expect(written().match(/Redis is away/g)).toHaveLength(1);
+  });
+
+  it("that stops to answer is degraded, also while its connection stands, and healthy as soon as it answers", async () => {
+    const server = await serve();
+    const { redis } = await connect(server.url);
+    await server.freeze();
+    expect(await redis.check?.(AbortSignal.timeout(500))).toMatchObject({ status: "degraded" });
+    await server.thaw();
+    await vi.waitFor(
+      async () => expect(await redis.check?.(AbortSignal.timeout(500))).toEqual({ status: "healthy" }),
+      patience,
+    );
+  });
+
+  it("whose host has gone without a word is connected to anew after some seconds", async () => {
+    const server = await serve();
+    const forwarder = await openForwarder(server.port);
+    open.unshift(() => forwarder.close());
+    const { redis } = await connect(`redis://127.0.0.1:${forwarder.port}`);
+    expect(await redis.cache.run(hello, [], [])).toBe(1);
+    forwarder.silence();
+    await expect(redis.cache.run(hello, [], [])).rejects.toMatchObject({ code: "redis_unreachable" });
+    await vi.waitFor(async () => expect(await redis.cache.run(hello, [], [])).toBe(2), patience);
+  });
+
+  it("that does not answer at the start is waited for in the background", async () => {
+    const server = await serve();
+    await server.freeze();
+    const { redis, failed } = await connect(server.url);
+    expect(failed).toBeNull();
+    expect(await redis.check?.(AbortSignal.timeout(500))).toMatchObject({ status: "degraded" });
+    await server.thaw();
+    await vi.waitFor(async () => expect(await redis.cache.run(hello, [], [])).toBe(1), patience);
   });
 
   it("that is away at the start is waited for in the background", async () => {

@@ -1,0 +1,78 @@
+import { afterAll, beforeAll, expect, it, vi } from "vitest";
+import { describeUnless } from "../servers/databases.ts";
+import { startPostgres, type PostgresServer } from "../servers/postgres.ts";
+import { startRedis, type RedisServer } from "../servers/redis.ts";
+import { askRedis, whyNoOwnPostgres, whyNoOwnRedis } from "../servers/shared.ts";
+import { patience } from "./discord-bot.ts";
+import { healthOf, openFleet, type Fleet } from "./fleet.ts";
+import type { Watched } from "./process.ts";
+
+const missing = (await whyNoOwnPostgres()) ?? (await whyNoOwnRedis());
+
+describeUnless(missing, "a fleet whose Redis goes away in a burst answers everything once, in order", () => {
+  let postgres: PostgresServer;
+  let redis: RedisServer;
+  let fleet: Fleet;
+  let total = 0;
+  const ask = (count: number) => {
+    fleet.ask(count);
+    total += count;
+  };
+  const each = async (see: (one: Watched) => Promise<void>) => {
+    await Promise.all(fleet.processes.map((one) => vi.waitFor(() => see(one), patience)));
+  };
+  beforeAll(async () => {
+    [postgres, redis] = await Promise.all([startPostgres(), startRedis()]);
+    fleet = await openFleet({ postgres: (await postgres.createDatabase()).url, redis: redis.url });
+    await fleet.migrate();
+    await Promise.all([fleet.start("gateway"), fleet.start("worker"), fleet.start("worker")]);
+  });
+  afterAll(async () => {
+    await fleet.close();
+    await Promise.all([postgres.close(), redis.close()]);
+  });
+
+  it.each<[string, () => Promise<void>, () => Promise<void>]>([
+    ["stopped", () => redis.stop(), () => redis.start()],
+    ["killed", () => redis.kill(), () => redis.start()],
+    ["frozen", () => redis.freeze(), () => redis.thaw()],
+  ])("when it is %s, for a while", async (_, goAway, comeBack) => {
+    ask(6);
+    await fleet.answered(total - 3);
+    ask(6);
+    await goAway();
+    ask(6);
+    await each(async (one) => expect(await healthOf(one, "redis")).toBe("degraded"));
+    for (const one of fleet.processes) expect((await one.get("/health/ready")).status).toBe(200);
+    await fleet.answeredOnce();
+    ask(6);
+    await fleet.answered(total - 3);
+    await comeBack();
+    ask(6);
+    await each(async (one) => expect(await healthOf(one, "redis")).toBe("healthy"));
+    await fleet.answeredOnce();
+    // What is said now is read from Postgres where Redis knows nothing, and kept there again.
+    ask(3);
+    await fleet.answeredOnce();
+    await fleet.rememberedInRedis();
+    fleet.withoutFault();
+  });
+
+  it("when it is flushed and restarted again and again", async () => {
+    for (let i = 0; i < 3; i += 1) {
+      ask(6);
+      await fleet.answered(total - 4);
+      expect(await askRedis(redis.url, "FLUSHALL")).toContain("+OK");
+      ask(3);
+      await redis.stop();
+      await redis.start();
+    }
+    await fleet.answeredOnce();
+    ask(3);
+    await fleet.answeredOnce();
+    await fleet.rememberedInRedis();
+    for (const one of fleet.processes) expect((await one.get("/health/ready")).status).toBe(200);
+    fleet.withoutFault();
+    expect(fleet.discord.report().identifies).toBe(1);
+  });
+});

@@ -1,0 +1,53 @@
+import { once } from "node:events";
+import { connect, createServer, type AddressInfo, type Socket } from "node:net";
+
+/** An address behind which a server can be exchanged, as a load balancer or a service of Kubernetes does. */
+export interface Forwarder {
+  readonly port: number;
+  /** New connections go to another port of loopback; those that stand are left as they are. */
+  point(port: number): void;
+  /** Those that stand are never answered again, and not closed: their host has gone from the net. */
+  silence(): void;
+  close(): Promise<void>;
+}
+
+/** Listens on a free port of loopback and passes on what comes to `target`, and what comes back. */
+export async function openForwarder(target: number): Promise<Forwarder> {
+  const open = new Set<Socket>();
+  let current = target;
+  const server = createServer((near) => {
+    const far = connect(current, "127.0.0.1");
+    for (const [one, other] of [
+      [near, far],
+      [far, near],
+    ] as const) {
+      open.add(one);
+      one.on("error", () => other.destroy());
+      one.on("close", () => {
+        open.delete(one);
+        other.destroy();
+      });
+      one.pipe(other);
+    }
+  });
+  server.listen(0, "127.0.0.1");
+  await once(server, "listening");
+  return {
+    port: (server.address() as AddressInfo).port,
+    point: (port) => {
+      current = port;
+    },
+    silence: () => {
+      for (const one of open) {
+        one.unpipe();
+        one.removeAllListeners("close");
+        // Read and thrown away: what is not read would be noticed by the other side.
+        one.resume();
+      }
+    },
+    close: async () => {
+      server.close();
+      for (const one of open) one.destroy();
+    },
+  };
+}

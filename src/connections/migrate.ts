@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import { readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
-import { ForeseenError } from "../errors.ts";
+import { ForeseenError, Misconfigured } from "../errors.ts";
 import { explainMigration } from "./postgres-faults.ts";
 import type { Database, Sql } from "./postgres.ts";
 
@@ -54,12 +54,13 @@ export async function migrate(
   return applied;
 }
 
-/** Throws `schema_older` or `schema_newer` when the database has another schema than this build. */
+/** Throws `schema_older` or `schema_newer` when the database has another schema than this build, and names the right that the user lacks. */
 export async function checkSchema(database: Sql): Promise<void> {
   const known = (await readMigrations()).at(-1)?.version ?? 0;
   const [there] = await database.query<{ there: boolean }>(
     "select to_regclass('schema_migrations') is not null as there",
   );
+  if (there?.there) await checkRights(database);
   const [row] = there?.there
     ? await database.query<{ newest: number | null }>("select max(version) as newest from schema_migrations")
     : [];
@@ -69,6 +70,20 @@ export async function checkSchema(database: Sql): Promise<void> {
   const problem =
     found === 0 ? "The database is empty" : `The database has schema version ${found}, this build needs ${known}`;
   throw new ForeseenError("schema_older", `${problem}: run this build once with ROLE=migrate`, { kind: "bury" });
+}
+
+/** Asked of the catalogue, which everybody may read: a right that is missing would otherwise fail later, in the middle of a message. */
+async function checkRights(database: Sql): Promise<void> {
+  const [row] = await database.query<{ enough: boolean }>(
+    `select bool_and(has_schema_privilege(n.oid, 'usage') and has_table_privilege(c.oid, wanted)) as enough
+     from pg_class c join pg_namespace n on n.oid = c.relnamespace, unnest(array['select', 'insert', 'update', 'delete']) as wanted
+     where c.relkind in ('r', 'p') and (n.nspname = 'pgboss' or n.nspname = any (current_schemas(false)))
+       and c.relowner = (select relowner from pg_class where oid = 'schema_migrations'::regclass)`,
+  );
+  if (row?.enough) return;
+  const problem = "the user may not read and write all tables";
+  const remedy = "Have an administrator grant what docs/operations/database-roles.md names";
+  throw new Misconfigured([{ where: "POSTGRESQL_URL", problem, remedy }]);
 }
 
 /** One process at a time, until the transaction ends: "if not exists" alone fails when two create the same at once. */

@@ -82,12 +82,12 @@ class BatchWriter implements Writer {
     stop();
   }
 
-  /** What is held and not being stored is let go: Discord sends it again after the resume. */
+  /** What is too much is let go: Discord sends it again after the resume. What is held stays, so that each resume begins further on. */
   #drop(): void {
     const { log, hold, metrics, onOverflow } = this.#options;
     log.error({ component: "gateway", held: hold }, "too many events wait for Postgres: hanging up until it is back");
-    metrics.gatewayEvents.inc({ status: "let_go" }, this.#queue.length);
-    this.#queue = [];
+    metrics.gatewayEvents.inc({ status: "let_go" }, this.#queue.length - hold);
+    this.#queue = this.#queue.slice(0, hold);
     this.#overflow = onOverflow();
   }
 
@@ -126,7 +126,7 @@ class BatchWriter implements Writer {
   }
 
   #goOn(): void {
-    if (this.#overflow === null || this.#progress === null) return;
+    if (this.#overflow === null || this.#progress === null || this.#queue.length > 0) return;
     const { resume } = this.#overflow;
     this.#overflow = null;
     resume(this.#progress.watermark);

@@ -94,7 +94,9 @@ export function makeFoundation(
 /** What leads out of the process, but for Discord and the model. */
 function makeConnections({ config, dataDir, metrics, log }: RoleOptions) {
   const migrates = config.role === "all-in-one" || config.role === "migrate";
-  const postgres = makeDatabaseComponent({ ...config.postgresql, folder: dataDir, migrates, metrics, log });
+  // A fleet must not crash because its database is away; whoever sits before a terminal wants to know at once.
+  const waits = config.discord.token !== null && config.role !== "migrate";
+  const postgres = makeDatabaseComponent({ ...config.postgresql, folder: dataDir, migrates, waits, metrics, log });
   const notices = makeNotices({ url: config.postgresql.url, role: config.role, log });
   const redis = config.redis.url === null ? null : makeRedis({ url: config.redis.url, metrics, log });
   const connections: readonly Component[] = redis === null ? [postgres, notices] : [postgres, notices, redis];

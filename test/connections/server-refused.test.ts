@@ -22,7 +22,7 @@ async function refusal(url: string): Promise<{ error: Error; seen: string }> {
   const folder = await temporaryFolder();
   let written = "";
   const log = pino({ level: "trace" }, { write: (line) => (written += line) });
-  const pool = { url, poolMin: 1, poolMax: 2, folder: folder.path, migrates: true };
+  const pool = { url, poolMin: 1, poolMax: 2, folder: folder.path, migrates: true, waits: false };
   const component = makeDatabaseComponent({ ...pool, metrics: makeMetrics(), log });
   const error = await component
     .start(AbortSignal.timeout(20_000), () => {})

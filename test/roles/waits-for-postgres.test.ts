@@ -1,0 +1,60 @@
+import { afterEach, beforeEach, expect, it, vi } from "vitest";
+import { temporaryFolder } from "../connections/fresh-database.ts";
+import { patience, ready, startDiscordBot } from "../failure/discord-bot.ts";
+import { runToEnd, type Watched } from "../failure/process.ts";
+import { describeUnless } from "../servers/databases.ts";
+import { startPostgres, type PostgresServer } from "../servers/postgres.ts";
+import { whyNoOwnPostgres } from "../servers/shared.ts";
+import { startDiscordSimulator, type DiscordSimulator } from "../simulators/discord/simulator.ts";
+
+describeUnless(await whyNoOwnPostgres(), "a process that is started while Postgres is away", () => {
+  let postgres: PostgresServer;
+  let discord: DiscordSimulator;
+  let folder: Awaited<ReturnType<typeof temporaryFolder>>;
+  let env: Readonly<Record<string, string>>;
+  let running: Watched[];
+  const start = async (role: string) => {
+    const one = await startDiscordBot(discord, { data: folder.path, env: { ...env, ROLE: role } });
+    running.push(one);
+    await vi.waitFor(
+      () =>
+        expect(one.log.map(({ msg }) => msg)).toContainEqual(
+          expect.stringMatching(/^waiting for Postgres: .*does not answer/),
+        ),
+      patience,
+    );
+    return one;
+  };
+  beforeEach(async () => {
+    running = [];
+    [postgres, discord, folder] = await Promise.all([startPostgres(), startDiscordSimulator(), temporaryFolder()]);
+    const { url } = await postgres.createDatabase();
+    env = { POSTGRESQL_URL: url };
+    expect((await runToEnd([], { cwd: process.cwd(), env: { ...env, ROLE: "migrate" } })).code).toBe(0);
+    await postgres.stop();
+  });
+  afterEach(async () => {
+    for (const one of running) one.kill("SIGKILL");
+    await Promise.all(running.map((one) => one.exited));
+    await Promise.all([discord.close(), postgres.close(), folder.remove()]);
+  });
+
+  it("lives, is not ready, and goes on when it is there", async () => {
+    const [gateway, worker] = await Promise.all([start("gateway"), start("worker")]);
+    expect((await gateway.get("/health/live")).status).toBe(200);
+    expect((await gateway.get("/health/ready")).status).toBe(503);
+    await postgres.start();
+    await Promise.all([ready(gateway), ready(worker)]);
+  });
+
+  it("ends in order when it is told to", async () => {
+    const worker = await start("worker");
+    worker.kill("SIGTERM");
+    expect(await worker.exited).toBe(0);
+  });
+
+  it("says so and ends at once when it only migrates", async () => {
+    const { code, stderr } = await runToEnd([], { cwd: process.cwd(), env: { ...env, ROLE: "migrate" } });
+    expect([code, stderr.join("\n")]).toEqual([1, expect.stringMatching(/does not answer/)]);
+  });
+});

@@ -1,4 +1,5 @@
 import { ForeseenError, Misconfigured } from "../errors.ts";
+import { explainCertificate } from "./certificates.ts";
 import type { Sql } from "./postgres.ts";
 
 /** The oldest PostgreSQL that is tested, and the first pgvector with half-precision and sparse vectors. */
@@ -56,8 +57,13 @@ export function explainConnection(error: unknown): unknown {
     return wrong("is not a URL", "Write postgres://user:password@host:5432/database, with %XX for special characters");
   if (message === "The server does not support SSL connections")
     return wrong("asks for TLS, and the server has none", "Turn TLS on there, or drop sslmode here");
-  if (/CERT|^UNABLE_TO_VERIFY|^ERR_TLS/.test(code))
-    return wrong(`the server's certificate is not trusted (${code})`, "Name its authority with sslrootcert=FILE");
+  if (/^(?:ENOENT|EACCES|EISDIR)$/.test(code))
+    return wrong(
+      "names a file that cannot be read",
+      "Correct sslrootcert, sslcert and sslkey, or the rights of the files",
+    );
+  const certificate = explainCertificate(code, "Name its authority with sslrootcert=FILE");
+  if (certificate !== null) return wrong(certificate.problem, certificate.remedy);
   return asUnreachable(error) ?? error;
 }
 

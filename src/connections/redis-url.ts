@@ -17,7 +17,8 @@ export function readRedisUrl(text: string): RedisOptions | null {
     name,
     db: Number(db),
     ...credentials(user, password),
-    ...(scheme === "rediss" ? { tls: {} } : {}),
+    // Without the second word the library takes the first for nothing, and speaks in plain text.
+    ...(scheme === "rediss" ? { tls: {}, enableTLSForSentinelMode: true } : {}),
   };
 }
 

@@ -1,9 +1,10 @@
 import { createHash } from "node:crypto";
 import type { Redis, RedisOptions } from "ioredis";
-import { asError, ForeseenError, Misconfigured } from "../errors.ts";
+import { asError, ForeseenError, Misconfigured, type Fault } from "../errors.ts";
 import type { Check, Component } from "../lifecycle/component.ts";
 import type { Logger } from "../log.ts";
 import type { Metrics } from "../metrics.ts";
+import { explainCertificate } from "./certificates.ts";
 import { readRedisUrl } from "./redis-url.ts";
 
 /** Runs scripts in Redis, each as one atomic step. What it keeps may be gone at any moment. */
@@ -50,9 +51,9 @@ export function makeRedis(options: { url: string; metrics: Metrics; log: Logger 
       redis = await open(options.url);
       line = watchLine(redis, options);
       // A server that is away now is connected to later; one that refuses us never will be.
-      await redis.connect().catch(() => {});
+      await firstTry(redis);
       const refused = line.refused();
-      if (refused !== null) throw explain(refused);
+      if (refused !== null && !isPassing(refused)) throw new Misconfigured([explain(refused)]);
       if (redis.status === "ready") await checkServer(redis);
     },
     stop: async () => {
@@ -62,7 +63,8 @@ export function makeRedis(options: { url: string; metrics: Metrics; log: Logger 
     check: async (): Promise<Check> => {
       // A connection stands long after the server has stopped to answer.
       if (isOpen() && (await redis?.ping().catch(() => null)) === "PONG") return { status: "healthy" };
-      const reason = line?.refused()?.message ?? "it does not answer: Postgres and local limits serve meanwhile";
+      const refused = line?.refused() ?? null;
+      const reason = `${refused === null ? "it does not answer" : explain(refused).problem}: Postgres and local limits serve meanwhile`;
       return { status: "degraded", details: { reason } };
     },
   };
@@ -78,12 +80,21 @@ async function open(url: string): Promise<Redis> {
     maxRetriesPerRequest: 0,
     commandTimeout: answerMs,
     connectTimeout: 5_000,
+    sentinelCommandTimeout: 1_000,
+    // What was the primary has become a replica: the new one is asked for.
+    reconnectOnError: ({ message }) => message.startsWith("READONLY"),
     // A host that goes without a word leaves a connection that stands for a quarter of an hour.
     socketTimeout: 5_000,
     connectionName: "discord-agent",
     retryStrategy: (times) => Math.min(2_000, 50 * 2 ** times) * (0.5 + Math.random() / 2),
   };
   return new Client({ ...settings, replyMapping: "legacy" });
+}
+
+/** Resolves when there is a connection, and when there is none yet: through sentinels the library tries for ever. */
+async function firstTry(redis: Redis): Promise<void> {
+  const failed = new Promise<void>((resolve) => void redis.once("error", () => resolve()));
+  await Promise.race([redis.connect().catch(() => {}), failed]);
 }
 
 async function runScript(redis: Redis, script: Script, keys: readonly string[], args: readonly (string | number)[]) {
@@ -120,8 +131,21 @@ function watchLine(redis: Redis, { metrics, log }: { metrics: Metrics; log: Logg
   return { refused: () => refused, close: () => (isClosed = true) };
 }
 
-function isRefusal({ message }: Error): boolean {
-  return /^(?:WRONGPASS|NOAUTH|NOPERM|ERR (?:AUTH|invalid password|DB index|Client sent AUTH))/.test(message);
+function isRefusal(error: Error): boolean {
+  return (
+    /^(?:WRONGPASS|NOAUTH|NOPERM|ERR (?:AUTH|invalid password|DB index|Client sent AUTH))/.test(error.message) ||
+    certificateFault(error) !== null
+  );
+}
+
+/** A certificate that has expired was right once: nobody misspelt anything, and the fleet need not stay down for it. */
+function isPassing(error: Error): boolean {
+  return (error as NodeJS.ErrnoException).code === "CERT_HAS_EXPIRED";
+}
+
+function certificateFault(error: Error) {
+  const { code = "" } = error as NodeJS.ErrnoException;
+  return explainCertificate(code, "Name its authority with NODE_EXTRA_CA_CERTS=FILE");
 }
 
 function asUnreachable(error: unknown): Error {
@@ -132,8 +156,11 @@ function asUnreachable(error: unknown): Error {
   });
 }
 
-function explain({ message }: Error): Misconfigured {
-  const wrong = (problem: string, remedy: string) => new Misconfigured([{ where: "REDIS_URL", problem, remedy }]);
+function explain(error: Error): Fault {
+  const { message } = error;
+  const wrong = (problem: string, remedy: string) => ({ where: "REDIS_URL", problem, remedy });
+  const certificate = certificateFault(error);
+  if (certificate !== null) return wrong(certificate.problem, certificate.remedy);
   if (message.startsWith("NOAUTH")) return wrong("the server wants a password", "Write redis://user:password@host");
   if (message.startsWith("NOPERM"))
     return wrong(
@@ -148,7 +175,7 @@ function explain({ message }: Error): Misconfigured {
 /** Refuses what would fail later, in the middle of a script. */
 async function checkServer(redis: Redis): Promise<void> {
   const refuse = (error: Error) => {
-    if (isRefusal(error)) throw explain(error);
+    if (isRefusal(error)) throw new Misconfigured([explain(error)]);
     return "";
   };
   // The library selects it too, and says nothing when there is none.
@@ -158,6 +185,8 @@ async function checkServer(redis: Redis): Promise<void> {
   const fault = (problem: string, remedy: string) => new Misconfigured([{ where: "REDIS_URL", problem, remedy }]);
   if (version !== "" && version.localeCompare(oldest, "en", { numeric: true }) < 0)
     throw fault(`the server is Redis ${version}`, `Take Redis ${oldest} or newer, or Valkey`);
+  if (redis.options.sentinels === null && /role:slave/.test(info))
+    throw fault("the server is a replica, which only reads", "Name the primary, or the sentinels that know it");
   if (/cluster_enabled:1/.test(info))
     throw fault(
       "the server is a node of a Redis Cluster",

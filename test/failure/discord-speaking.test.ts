@@ -149,7 +149,8 @@ describe.concurrent("a limit of Discord's", () => {
       await start();
       const forbidden = { ...messages, fault: "error", status: 403, code: 50_001, times: 3 } as const;
       discord.faults.add({ ...forbidden, path: "/typing$" });
-      for (const name of ["one", "two", "three"]) ask(`hello ${name}`, { channel: world.addChannel(guild, { name }) });
+      for (const name of ["one", "two", "three"])
+        ask(`hello ${name}`, { channel: world.addChannel(guild, { name }), model: { firstTokenMs: 1_500 } });
       await logged("a turn is put back", 3);
       expect(discord.report().restStatuses["429"]).toBeLessThanOrEqual(6);
       expect(discord.report().posts).toBe(0);

@@ -1,3 +1,5 @@
+import { writeFile } from "node:fs/promises";
+import { join } from "node:path";
 import { installFromDebian, Missing, onPath } from "./packages.ts";
 import { makeServerFolder, openServer, type OwnServer } from "./server-process.ts";
 
@@ -24,6 +26,21 @@ export async function startRedis(settings: Readonly<Record<string, string>> = {}
     return { command, args, ready: /Ready to accept connections/, asNobody: false };
   });
   return { ...server, url: `redis://127.0.0.1:${server.port}` };
+}
+
+/** Starts a sentinel that watches the primary at `port` under the name `main`, and gives it up after half a second of silence. */
+export async function startSentinel(port: number): Promise<OwnServer> {
+  const command = await findRedis();
+  const folder = await makeServerFolder();
+  // It keeps in its file what it learns.
+  const config = join(folder, "sentinel.conf");
+  const watch = ["monitor main 127.0.0.1 %", "down-after-milliseconds main 500", "failover-timeout main 2000"];
+  const lines = watch.map((line) => `sentinel ${line.replace("%", `${port} 1`)}\n`);
+  await writeFile(config, `dir ${folder}\n${lines.join("")}`);
+  return openServer(folder, "SIGTERM", (own) => {
+    const args = [config, "--sentinel", "--bind", "127.0.0.1", "--port", String(own)];
+    return { command, args, ready: /monitor master main/, asNobody: false };
+  });
 }
 
 /** The program's path. Rejects with `Missing` where there is none to be had. */

@@ -120,13 +120,13 @@ export function makeMemory(options: MemoryOptions): Memory {
 function makeRecentReader({ database, recentTurns, limits, breaker }: MemoryOptions) {
   return async (envelope: Envelope, signal: AbortSignal): Promise<readonly RecentLine[]> => {
     const { conversationId } = envelope;
-    const [revision, cached] = await Promise.all([
-      breaker.execute(() => readRevision(database, envelope, limits.recentLines), signal),
-      recentTurns.read(conversationId, signal).catch(() => null),
-    ]);
+    const look = () => breaker.execute(() => readRevision(database, envelope, limits.recentLines), signal);
+    const [revision, cached] = await Promise.all([look(), recentTurns.read(conversationId, signal).catch(() => null)]);
     if (cached?.revision === revision) return cached.lines;
     const lines = await breaker.execute(() => readRecentTurns(database, envelope, limits), signal);
-    await recentTurns.replace(conversationId, { revision, lines }, signal).catch(() => {});
+    // Lines that are newer than their revision would be added to it once more.
+    if ((await look()) === revision)
+      await recentTurns.replace(conversationId, { revision, lines }, signal).catch(() => {});
     return lines;
   };
 }

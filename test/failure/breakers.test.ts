@@ -4,7 +4,7 @@ import { temporaryFolder } from "../connections/fresh-database.ts";
 import { startGeminiSimulator, type Simulator } from "../simulators/gemini/simulator.ts";
 import { startWatched, type Watched } from "./process.ts";
 
-const patience = { timeout: 20_000, interval: 20 };
+const patience = { timeout: 60_000, interval: 20 };
 
 describe("the breaker", () => {
   let simulator: Simulator;
@@ -40,7 +40,7 @@ describe("the breaker", () => {
     expect((probe?.at ?? 0) - (third?.at ?? 0)).toBeGreaterThanOrEqual(29_000);
     expect(await breaker()).toMatchObject({ state: "closed", failure_count: 0 });
     await end();
-  }, 90_000);
+  }, 150_000);
 
   it("memory_operations opens while long-term memory fails, and people are answered all the same", async () => {
     await start();
@@ -60,5 +60,5 @@ describe("the breaker", () => {
     expect(metrics.value("discord_agent_memory_operations_total", failed)).toBe(5);
     expect((await bot.status()).circuit_breakers["memory_operations"]).toMatchObject({ state: "open" });
     await end();
-  }, 60_000);
+  }, 150_000);
 });

@@ -1,5 +1,4 @@
 import { readFile } from "node:fs/promises";
-import { join } from "node:path";
 import { afterAll, beforeAll, expect, it, vi } from "vitest";
 import { describeUnless } from "../servers/databases.ts";
 import { administer, startPostgres, type PostgresServer } from "../servers/postgres.ts";

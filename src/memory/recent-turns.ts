@@ -44,11 +44,14 @@ export interface RecentTurns {
   drop(conversationId: Snowflake, signal: AbortSignal): Promise<void>;
 }
 
-/** The transactions that wrote the last rows of a conversation up to `$n`: whatever changes one of them changes this, whoever does it. */
+/**
+ * The transactions that wrote the last rows of a conversation up to `$n`: whatever changes one of them changes this, whoever does it. Rows without
+ * words are none: otherwise the last lines could come from rows that this does not see.
+ */
 const revisionUpTo = (upTo: string) => `(
   select coalesce(md5(string_agg(message_id::text || ' ' || xmin::text, ',' order by message_id)), '')
   from (select message_id, xmin from turns
-    where conversation_id = $1 and message_id <= ${upTo} and state in ('answered', 'ignored')
+    where conversation_id = $1 and message_id <= ${upTo} and state in ('answered', 'ignored') and (text <> '' or draft is not null)
     order by message_id desc limit $2) last)`;
 
 /** What hot memory must have seen to be used for a message: the revision of its conversation before it. */
@@ -83,6 +86,8 @@ interface Row {
   author_name: string;
   text: string;
   received_at: Date;
+  /** The turn that it was answered in. */
+  turn_id: string;
   draft: string | null;
   agent: string | null;
   agent_name: string | null;
@@ -96,18 +101,19 @@ export async function readRecentTurns(
   limits: { recentLines: number; recentHours: number },
 ): Promise<readonly RecentLine[]> {
   const rows = await sql.query<Row>(
-    `select message_id, author_id, author_name, text, received_at, agent, receipt->>'agentDisplayName' as agent_name, finished_at,
-       case when state = 'answered' then draft end as draft
-     from turns
-     where conversation_id = $1 and message_id < $2 and received_at > $3::timestamptz - make_interval(hours => $4)
-       and state in ('answered', 'ignored')
-     order by message_id desc limit $5`,
+    `select t.message_id, t.author_id, t.author_name, t.text, t.received_at, a.message_id as turn_id, a.agent,
+       a.receipt->>'agentDisplayName' as agent_name, a.finished_at, case when a.state = 'answered' then a.draft end as draft
+     from turns t join turns a on a.message_id = case when t.state = 'ignored' then coalesce(t.answered_with, t.message_id) else t.message_id end
+     where t.conversation_id = $1 and t.message_id < $2 and t.received_at > $3::timestamptz - make_interval(hours => $4)
+       and t.state in ('answered', 'ignored') and (t.text <> '' or t.draft is not null)
+     order by t.message_id desc limit $5`,
     [envelope.conversationId, envelope.messageId, envelope.receivedAt, limits.recentHours, limits.recentLines],
   );
   return rows.toReversed().flatMap(toLines).slice(-limits.recentLines);
 }
 
-function toLines(row: Row): RecentLine[] {
+/** Messages that were answered together stand before their answer, as they were said. */
+function toLines(row: Row, index: number, rows: readonly Row[]): RecentLine[] {
   const lines: RecentLine[] = [];
   const { message_id: messageId } = row;
   if (row.text !== "") {
@@ -120,7 +126,8 @@ function toLines(row: Row): RecentLine[] {
       at: row.received_at,
     });
   }
-  if (row.draft !== null && row.agent !== null) {
+  const isLast = rows[index + 1]?.turn_id !== row.turn_id;
+  if (isLast && row.draft !== null && row.agent !== null) {
     const author = row.agent_name ?? row.agent;
     lines.push({
       messageId,

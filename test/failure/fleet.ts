@@ -1,3 +1,4 @@
+import { join } from "node:path";
 import { pino } from "pino";
 import { expect, vi } from "vitest";
 import { temporaryFolder } from "../connections/fresh-database.ts";
@@ -18,6 +19,8 @@ export interface Fleet {
   readonly processes: readonly Watched[];
   /** Brings the database to the schema they need, with `ROLE=migrate`; resolves when it has ended well. */
   readonly migrate: () => Promise<void>;
+  /** Begins a process that may wait for something before it is ready. */
+  readonly begin: (role: "gateway" | "worker", env?: Readonly<Record<string, string>>) => Promise<Watched>;
   /** Resolves when it is ready. */
   readonly start: (role: "gateway" | "worker", env?: Readonly<Record<string, string>>) => Promise<Watched>;
   /** Runs a role that will not stay. */
@@ -35,6 +38,7 @@ export interface Fleet {
   readonly close: () => Promise<void>;
 }
 
+const agents = join(import.meta.dirname, "..", "..", "agents.yaml");
 const requestsPerMinute = 300;
 const recent = { recentLines: 20, recentHours: 24 };
 
@@ -60,7 +64,7 @@ export async function openFleet(servers: { postgres: string; redis: string | nul
   const repliesIn = (channel: { readonly id: string }) => answersIn(discord, channel).map(({ replyTo }) => replyTo);
   const count = () => channels.reduce((sum, channel) => sum + new Set(repliesIn(channel)).size, 0);
   const run: Fleet["run"] = (role, env = {}) =>
-    runToEnd([], {
+    runToEnd(["--agents", agents], {
       cwd: folder.path,
       env: {
         ROLE: role,
@@ -70,6 +74,11 @@ export async function openFleet(servers: { postgres: string; redis: string | nul
         ...env,
       },
     });
+  const begin: Fleet["begin"] = async (role, env = {}) => {
+    const one = await startDiscordBot(discord, { data: folder.path, env: shared }, { ROLE: role, ...env });
+    processes.push(one);
+    return one;
+  };
   return {
     discord,
     gemini,
@@ -79,10 +88,9 @@ export async function openFleet(servers: { postgres: string; redis: string | nul
       const { code, stderr } = await run("migrate");
       expect([code, code === 0 ? "" : stderr.join("\n")]).toEqual([0, ""]);
     },
+    begin,
     start: async (role, env = {}) => {
-      const home = { data: folder.path, env: shared };
-      const one = await startDiscordBot(discord, home, { ROLE: role, ...env });
-      processes.push(one);
+      const one = await begin(role, env);
       await ready(one);
       return one;
     },

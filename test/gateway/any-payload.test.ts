@@ -11,7 +11,8 @@ import { forgetDeleted, forgetEdited } from "../../src/privacy.ts";
 import { makeMetrics } from "../../src/metrics.ts";
 import { openFreshDatabase } from "../connections/fresh-database.ts";
 import { startDiscordSimulator, type DiscordSimulator } from "../simulators/discord/simulator.ts";
-import { mutated, randomFrom, samples } from "./payloads.ts";
+import { mutated, samples } from "./payloads.ts";
+import { randomFrom } from "../random.ts";
 import { byItself } from "../inbox/by-itself.ts";
 
 const canary = "canary-7f31";

@@ -8,6 +8,7 @@ import { recall, type RecallQuery } from "../../src/memory/recall.ts";
 import { remember } from "../../src/memory/remember.ts";
 import { describeOnBothDatabases } from "../servers/databases.ts";
 import { saying } from "./saying.ts";
+import { randomFrom } from "../random.ts";
 
 await describeOnBothDatabases("memory", ({ open }) => {
   let database: Database;
@@ -115,17 +116,6 @@ await describeOnBothDatabases("memory", ({ open }) => {
       expect(await ask("\u{1F9FF} ' \" ; -- \\ {} [] 1:2/3")).toEqual([]);
     });
   });
-
-  /** Numbers between 0 and 1 that are the same in every run (mulberry32). */
-  function randomFrom(seed: number): () => number {
-    let state = seed;
-    return () => {
-      state = (state + 0x6d2b79f5) | 0;
-      let t = Math.imul(state ^ (state >>> 15), 1 | state);
-      t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
-      return ((t ^ (t >>> 14)) >>> 0) / 4_294_967_296;
-    };
-  }
 
   describe("recall never crosses a border", () => {
     it("whatever was said wherever: no memory of another guild or direct conversation, none of a private channel elsewhere", async () => {

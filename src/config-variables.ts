@@ -42,15 +42,19 @@ const scheme = (...schemes: string[]) =>
     ({ protocol }) => schemes.includes(protocol),
     `a URL that begins with ${schemes.map((name) => `${name}//`).join(" or ")}`,
   );
-const loopback = /^(localhost|127(\.\d+){3}|\[::1\])$/;
+const near = /^(?:localhost|127(?:\.\d+){3}|\[::1\]|[a-z0-9.-]+\.svc(?:\.cluster\.local)?)$/;
 const apiUrl = url(
   ({ protocol, hostname, username, password, search }) =>
-    (protocol === "https:" || (protocol === "http:" && loopback.test(hostname))) &&
+    (protocol === "https:" || (protocol === "http:" && near.test(hostname))) &&
     `${username}${password}${search}` === "",
-  "an https URL (http for this machine alone), without user, password or query",
+  "an https URL (http only for this machine and for Services of the cluster, as name.namespace.svc), without user, password or query",
 );
 /** A token of Discord; `DISCORD_TOKEN_<AGENT>` take the same. */
 export const botToken = pattern(/^(?!Bot$)\S+$/, "a bot token without spaces and without the word Bot before it");
+const objectName = pattern(
+  /^[a-z0-9]([-.a-z0-9]*[a-z0-9])?$/,
+  "a name as Kubernetes has them: small letters, digits, dashes, dots",
+);
 const shards = [
   z
     .string()
@@ -83,6 +87,28 @@ export const table = {
     "What `/status` and `/metrics` of the health API ask for as a bearer token; without it they are open to whoever reaches the port",
     { secret: true },
   ),
+  SECRETS_DIR: variable(
+    pattern(/^\//, "the absolute path of a folder"),
+    null,
+    "Folder of files that are named as variables and hold their values where the environment does not; the process ends in order when one changes, to be started with it",
+  ),
+  AGENTS_FROM: variable(
+    word("file", "kubernetes"),
+    "file",
+    "Where the agents are: in the file of `--agents`, or the Agent objects of the namespace",
+  ),
+  SETTINGS_CONFIGMAP: variable(
+    objectName,
+    null,
+    "ConfigMap of the namespace with variables that may change while the process runs; see docs/kubernetes.md",
+  ),
+  POD_NAME: variable(objectName, null, "The pod, from the downward API; logs and `/status` carry it"),
+  POD_NAMESPACE: variable(
+    objectName,
+    null,
+    "The namespace of the pod; without it that of its ServiceAccount, or of KUBECONFIG",
+  ),
+  NODE_NAME: variable(objectName, null, "The node of the pod"),
   DISCORD_TOKEN: variable(botToken, null, "Token of the Discord bot; without it the bot talks in the terminal", {
     alias: "DISCORD_RECEPTION_TOKEN",
     secret: true,

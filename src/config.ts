@@ -12,6 +12,16 @@ export interface Config {
   readonly healthPort: number;
   /** Null: /status and /metrics are open. */
   readonly statusToken: string | null;
+  /** Null: no folder of secrets. */
+  readonly secretsDir: string | null;
+  readonly agentsFrom: "file" | "kubernetes";
+  /** What is known of the place in a cluster; nulls on a laptop. */
+  readonly cluster: {
+    readonly settingsConfigMap: string | null;
+    readonly pod: string | null;
+    readonly namespace: string | null;
+    readonly node: string | null;
+  };
   readonly discord: {
     /** Null: the bot talks in the terminal. */
     readonly token: string | null;
@@ -155,6 +165,9 @@ function assemble(
     logLevel: required("LOG_LEVEL"),
     healthPort: required("HEALTH_CHECK_PORT"),
     statusToken: optional("STATUS_TOKEN"),
+    secretsDir: optional("SECRETS_DIR"),
+    agentsFrom: required("AGENTS_FROM"),
+    cluster: assembleCluster(optional),
     discord: {
       token: optional("DISCORD_TOKEN"),
       guildId: optional("TARGET_GUILD_ID"),
@@ -198,6 +211,15 @@ function assemble(
     drainDeadlineMs: required("DRAIN_DEADLINE_SECONDS") * 1_000,
     maxMessageChars: required("MAX_MESSAGE_CHARS"),
     lanes: required("LANES"),
+  };
+}
+
+function assembleCluster(optional: <N extends Name>(name: N) => Value<N> | null): Config["cluster"] {
+  return {
+    settingsConfigMap: optional("SETTINGS_CONFIGMAP"),
+    pod: optional("POD_NAME"),
+    namespace: optional("POD_NAMESPACE"),
+    node: optional("NODE_NAME"),
   };
 }
 

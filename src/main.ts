@@ -48,7 +48,7 @@ async function main(): Promise<void> {
   if (positionals[0] === "validate") return validate(positionals.slice(1));
   if (positionals.length > 0)
     return refuse([{ where: "arguments", problem: `"${positionals[0]}" is no command`, remedy: "See --help" }]);
-  const config = configuration();
+  const config = await configuration();
   if (config === null) return;
   if (config.discord.token === null && config.role !== "migrate") await converse(config, values);
   else await serve(config, values);
@@ -117,6 +117,7 @@ async function live(
   ]);
   let running: Run | null = null;
   const lifecycle = {
+    requestStop: () => running?.requestStop(),
     isReady: () => running?.isReady() ?? false,
     hasStarted: (component: Component) => running?.hasStarted(component) ?? false,
     failedForGood: () => running?.failedForGood() ?? null,
@@ -149,9 +150,11 @@ function readArguments() {
   }
 }
 
-function configuration(): Config | null {
+async function configuration(): Promise<Config | null> {
   try {
-    const config = readConfig(process.env);
+    const folder = process.env["SECRETS_DIR"]?.trim() || null;
+    const given = folder === null ? {} : (await import("./settings/secret-files.ts")).readSecretFiles(folder);
+    const config = readConfig({ ...given, ...set(process.env) });
     if (config.discord.token !== null || config.environment !== "production" || config.role === "migrate")
       return config;
     const problem = "in production the bot talks on Discord, and there is no token";
@@ -163,6 +166,11 @@ function configuration(): Config | null {
     refuse(error.faults);
   }
   return null;
+}
+
+/** An empty variable counts as unset, so that compose files can name what they pass on. */
+function set(env: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
+  return Object.fromEntries(Object.entries(env).filter(([, value]) => value?.trim()));
 }
 
 async function validate(paths: readonly string[]): Promise<void> {

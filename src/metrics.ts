@@ -46,6 +46,14 @@ export function makeMetrics() {
     thresholdBreached: gauge("threshold_breached", "1 while the p95 of the last minutes is over its target", [
       "threshold",
     ]),
+    kubernetesRequests: counter("kubernetes_requests_total", "Lists, watches and writes of the API server by outcome", [
+      "kind",
+      "operation",
+      "status",
+    ]),
+    kubernetesLastEvent: gauge("kubernetes_last_event_timestamp_seconds", "When a watch last told of anything", [
+      "kind",
+    ]),
     discordCalls: counter("discord_api_calls_total", "Requests to Discord's REST API by outcome", ["method", "status"]),
     gatewayEvents: counter("gateway_events_total", "Events of Discord's gateway by what became of them", ["status"]),
     gatewayConnects: counter("gateway_connects_total", "Sessions of the gateway by how they began", ["kind"]),

@@ -19,7 +19,8 @@ const rooms: Readonly<Record<string, readonly string[]>> = {
   think: ["chat", "inbox", "memory", "model", "settings"],
   model: ["lifecycle", "resilience"],
   resilience: ["connections", "lifecycle"],
-  settings: ["lifecycle"],
+  settings: ["connections", "lifecycle"],
+  cluster: ["connections", "lifecycle", "settings"],
   connections: ["lifecycle"],
   lifecycle: [],
   http: ["lifecycle", "resilience"],
@@ -32,6 +33,7 @@ const root = "roles";
 const homes: Readonly<Record<string, readonly string[]>> = {
   "@langchain/langgraph": ["src/think/graph.ts"],
   "@google/generative-ai": ["src/model/gemini.ts", "src/model/gemini-wire.ts"],
+  "@kubernetes/client-node": ["src/connections/kubernetes.ts"],
   pg: ["src/connections/"],
   ioredis: ["src/connections/"],
   "pg-boss": ["src/inbox/", "src/connections/template.ts"],

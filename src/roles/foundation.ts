@@ -1,13 +1,18 @@
+import { hostname } from "node:os";
 import type { Desk, Health } from "../chat/desk.ts";
 import { showConfig, type Config } from "../config.ts";
 import { makeDatabaseComponent } from "../connections/database.ts";
 import { makeRedis, type Cache } from "../connections/redis.ts";
+import { openKubernetes } from "../connections/kubernetes.ts";
 import { makeNotices, type Notices } from "../connections/notices.ts";
 import { makePlaces, type Places } from "../discord/places.ts";
 import type { Envelope } from "../envelope.ts";
 import { makeDesk } from "../desk.ts";
 import { makeHealthServer, type HealthServer } from "../http/health-server.ts";
 import { makeInbox } from "../inbox/inbox.ts";
+import { makeServing } from "../cluster/serving.ts";
+import { makeStatusWriter, revisionsOf } from "../cluster/status-writer.ts";
+import type { Sql } from "../connections/postgres.ts";
 import type { Component } from "../lifecycle/component.ts";
 import type { Run } from "../lifecycle/run.ts";
 import type { Logger } from "../log.ts";
@@ -30,6 +35,9 @@ import { makeRedisRateLimits } from "../resilience/rate-limits-redis.ts";
 import type { RateLimits } from "../resilience/rate-limits.ts";
 import { makeTargets } from "../resilience/targets.ts";
 import { watchAgentsFile } from "../settings/file-settings.ts";
+import { watchKubernetes } from "../settings/kubernetes-settings.ts";
+import { watchSecretFiles } from "../settings/secret-files.ts";
+import type { Settings } from "../settings/settings.ts";
 
 export interface RoleOptions {
   readonly config: Config;
@@ -37,7 +45,7 @@ export interface RoleOptions {
   readonly dataDir: string;
   readonly agentsPath: string;
   /** The life of the process, as the health API reads it. */
-  readonly lifecycle: Pick<Run, "isReady" | "hasStarted" | "failedForGood">;
+  readonly lifecycle: Pick<Run, "isReady" | "hasStarted" | "failedForGood" | "requestStop">;
   readonly metrics: Metrics;
   readonly log: Logger;
 }
@@ -53,9 +61,9 @@ export function makeFoundation(
   const { config, metrics, log } = options;
   const targets = makeTargets(config.targets, metrics, log);
   const breakers = makeBreakers(config, metrics);
-  const settings = watchAgentsFile(options.agentsPath, log);
-  const { postgres, notices, redis, connections } = makeConnections(options);
+  const { secrets, postgres, notices, redis, connections } = makeConnections(options);
   const { database } = postgres;
+  const { settings, cluster } = makeSettings(options, database, notices);
   const places = makePlaces(database, 10_000);
   const alone = config.postgresql.url === null;
   const inbox = makeInbox({ database, notices, alone, migrates: postgres.migrates, log });
@@ -77,7 +85,11 @@ export function makeFoundation(
   return {
     targets,
     breakers,
+    /** At most one part, which starts before whatever may have to wait. */
+    secrets,
     settings,
+    /** None on a laptop. */
+    cluster,
     postgres,
     notices,
     /** In the order in which they are opened. */
@@ -91,16 +103,35 @@ export function makeFoundation(
   };
 }
 
+/** What the bot is like, and in a cluster the parts that tell it how its Agents fare. */
+function makeSettings(
+  { config, agentsPath, metrics, log }: RoleOptions,
+  sql: Sql,
+  notices: Notices,
+): { settings: Settings; cluster: readonly Component[] } {
+  if (config.agentsFrom === "file") return { settings: watchAgentsFile(agentsPath, log), cluster: [] };
+  const open = () => openKubernetes({ namespace: config.cluster.namespace });
+  const hasVoice = (agent: string) => agent in config.discord.voices;
+  const settings = watchKubernetes({ open, hasVoice, metrics, log });
+  const pod = config.cluster.pod ?? hostname();
+  const revisions = () => revisionsOf(settings.states());
+  const serving = makeServing({ sql, notices, pod, revisions, log });
+  const model = config.gemini.apiKey === null ? "offline" : config.gemini.model;
+  return { settings, cluster: [serving, makeStatusWriter({ settings, serving, pod, model, metrics, log })] };
+}
+
 /** What leads out of the process, but for Discord and the model. */
-function makeConnections({ config, dataDir, metrics, log }: RoleOptions) {
+function makeConnections({ config, dataDir, lifecycle, metrics, log }: RoleOptions) {
   const migrates = config.role === "all-in-one" || config.role === "migrate";
   // A fleet must not crash because its database is away; whoever sits before a terminal wants to know at once.
   const waits = config.discord.token !== null && config.role !== "migrate";
   const postgres = makeDatabaseComponent({ ...config.postgresql, folder: dataDir, migrates, waits, metrics, log });
   const notices = makeNotices({ url: config.postgresql.url, role: config.role, log });
   const redis = config.redis.url === null ? null : makeRedis({ url: config.redis.url, metrics, log });
+  const onChange = () => lifecycle.requestStop();
+  const secrets = config.secretsDir === null ? [] : [watchSecretFiles({ folder: config.secretsDir, onChange, log })];
   const connections: readonly Component[] = redis === null ? [postgres, notices] : [postgres, notices, redis];
-  return { postgres: { ...postgres, migrates }, notices, redis, connections };
+  return { secrets, postgres: { ...postgres, migrates }, notices, redis, connections };
 }
 
 /** What people may ask about the bot; `status` is the report that `/status` serves. */

@@ -9,7 +9,17 @@ export function hearDiscord(options: RoleOptions): readonly Component[] {
   const http = makeHttp(options, foundation, { host: "0.0.0.0", whenTaken: "fail" }, () => components);
   const { counter, commands } = makeCounter(options, foundation, discord, (signal) => http.status(signal));
   const gateway = makeEar(options, foundation, discord, counter);
-  const { settings, connections, inbox } = foundation;
-  const components: readonly Component[] = [http, settings, ...connections, inbox, discord.voices, commands, gateway];
+  const { secrets, settings, connections, cluster, inbox } = foundation;
+  const components: readonly Component[] = [
+    http,
+    ...secrets,
+    settings,
+    ...connections,
+    ...cluster,
+    inbox,
+    discord.voices,
+    commands,
+    gateway,
+  ];
   return components;
 }

@@ -1,9 +1,8 @@
 import { readdirSync, readFileSync, statSync } from "node:fs";
 import { dirname, isAbsolute, join } from "node:path";
 import type { Fault } from "../errors.ts";
-import type { AgentManifest } from "./agent-schema.ts";
 import { parseManifests, type FoundManifest } from "./agents-yaml.ts";
-import { nearest } from "./manifest-faults.ts";
+import { badHandoffs, duplicateNames, secondDefaults, sharedKeywords, toAgent } from "./agents-rules.ts";
 import type { Agent } from "./settings.ts";
 
 const maxBytes = 1_048_576;
@@ -39,7 +38,7 @@ export function loadAgents(paths: readonly string[]): LoadedAgents {
       remedy: "Write at least one Agent manifest, as in the agents.yaml of the project",
     });
   }
-  faults.push(...duplicateNames(found), ...badHandoffs(found), ...secondDefaults(found));
+  faults.push(...duplicateNames(found), ...badHandoffs(found), ...secondDefaults(found), ...sharedKeywords(found));
   const hasDefault = found.some((one) => one.get(["spec", "default"]) === true);
   const agents = found.flatMap((one, index) => {
     if (one.get(["spec"]) === undefined) return [];
@@ -120,82 +119,4 @@ function voiceFaults(found: FoundManifest): Fault[] {
   const problem = "names a credential, which only a cluster can resolve";
   const remedy = "Remove it here; the agent then speaks with the voice of the bot";
   return [{ where: found.at(path), problem, remedy }];
-}
-
-function duplicateNames(found: readonly FoundManifest[]): Fault[] {
-  const first = new Map<string, FoundManifest>();
-  return found.flatMap((one) => {
-    if (one.name === null) return [];
-    const other = first.get(one.name);
-    if (!other) first.set(one.name, one);
-    if (!other) return [];
-    const problem = `${one.name} is the name of another agent too, at ${other.at(["metadata", "name"])}`;
-    return [{ where: one.at(["metadata", "name"]), problem, remedy: "Give each agent a name of its own" }];
-  });
-}
-
-function badHandoffs(found: readonly FoundManifest[]): Fault[] {
-  const names = found.flatMap(({ name }) => name ?? []);
-  return found.flatMap((one) =>
-    handoffsOf(one).flatMap((target, index) => {
-      if (typeof target !== "string") return [];
-      const where = one.at(["spec", "handoffs", index]);
-      if (target === one.name)
-        return [{ where, problem: `${target} would hand a message to itself`, remedy: "Remove it" }];
-      if (names.includes(target)) return [];
-      const close = nearest(
-        target,
-        names.filter((name) => name !== one.name),
-      );
-      return [
-        {
-          where,
-          problem: `there is no agent ${target}`,
-          remedy:
-            close === null
-              ? `Remove it, or add that agent; there are ${[...new Set(names)].join(", ")}`
-              : `Did you mean ${close}?`,
-        },
-      ];
-    }),
-  );
-}
-
-function handoffsOf(found: FoundManifest): unknown[] {
-  const handoffs = found.get(["spec", "handoffs"]);
-  return Array.isArray(handoffs) ? handoffs : [];
-}
-
-function secondDefaults(found: readonly FoundManifest[]): Fault[] {
-  const [first, ...others] = found.filter((one) => one.get(["spec", "default"]) === true);
-  return others.map((one) => ({
-    where: one.at(["spec", "default"]),
-    problem: `${one.name} is a second default agent; ${first?.name} is one already`,
-    remedy: "Keep default: true on one agent alone",
-  }));
-}
-
-function toAgent({ metadata, spec }: AgentManifest, prompt: string, isDefault: boolean): Agent {
-  return {
-    name: metadata.name,
-    displayName: spec.displayName,
-    description: spec.description,
-    prompt,
-    isDefault,
-    model: {
-      name: spec.model.name ?? null,
-      temperature: spec.model.temperature ?? null,
-      maxOutputTokens: spec.model.maxOutputTokens ?? null,
-    },
-    channels: spec.channels,
-    triggers: spec.triggers,
-    voice: { webhook: spec.voice.webhook ? { avatarUrl: spec.voice.webhook.avatarUrl ?? null } : null },
-    memory: spec.memory,
-    budget: {
-      maxTokensPerTurn: spec.budget.maxTokensPerTurn ?? null,
-      dailyTokens: spec.budget.dailyTokens ?? null,
-      timeoutSeconds: spec.budget.timeoutSeconds ?? null,
-    },
-    handoffs: spec.handoffs,
-  };
 }

@@ -49,7 +49,8 @@ export function parseManifests(file: string, text: string): { found: FoundManife
   return { found: found.filter((one) => (one.get(["kind"]) ?? "Agent") === "Agent"), faults };
 }
 
-function foundManifest(file: string, value: unknown, at: FoundManifest["at"]): FoundManifest {
+/** A manifest that was read already; `at` says where a field of it is. */
+export function foundManifest(file: string, value: unknown, at: FoundManifest["at"]): FoundManifest {
   const parsed = agentManifest.safeParse(value);
   const name = valueAt(value, ["metadata", "name"]);
   return {

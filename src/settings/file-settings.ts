@@ -1,10 +1,10 @@
-import { createHash } from "node:crypto";
 import { statSync, type BigIntStats } from "node:fs";
 import { dirname } from "node:path";
 import { Misconfigured, type Fault } from "../errors.ts";
 import type { Logger } from "../log.ts";
 import { loadAgents, manifestFiles } from "./agents-file.ts";
-import type { Agent, Settings, Snapshot } from "./settings.ts";
+import { changeOf, snapshotOf } from "./agents-rules.ts";
+import type { Settings, Snapshot } from "./settings.ts";
 
 const pollMs = 1_000;
 /** Two edits within one tick of the file system's clock, at most 10 ms on Linux, leave the same time behind. */
@@ -36,7 +36,7 @@ export function watchAgentsFile(path: string, log: Logger): Settings {
     const before = state.snapshot;
     const next = load(path, before);
     state = next;
-    if (next.snapshot.revision !== before.revision) logChange(log, before, next.snapshot);
+    if (next.snapshot.revision !== before.revision) log.info(changeOf(before, next.snapshot), "the agents changed");
     if (next.settled) reportFaults(next);
     return next;
   };
@@ -57,7 +57,10 @@ export function watchAgentsFile(path: string, log: Logger): Settings {
     name: "settings",
     start: async () => {
       state = load(path, null);
-      log.info({ revision: state.snapshot.revision, agents: namesOf(state.snapshot) }, `agents read from ${path}`);
+      log.info(
+        { revision: state.snapshot.revision, agents: state.snapshot.agents.map(({ name }) => name) },
+        `agents read from ${path}`,
+      );
       timer = setInterval(look, pollMs).unref();
     },
     stop: async () => clearInterval(timer),
@@ -105,26 +108,4 @@ function statOf(path: string): BigIntStats | null {
   } catch {
     return null;
   }
-}
-
-function snapshotOf(agents: readonly Agent[]): Snapshot {
-  const [first] = agents;
-  if (first === undefined) throw new Error("a state without faults has agents");
-  const revision = createHash("sha256").update(JSON.stringify(agents)).digest("hex").slice(0, 12);
-  return { revision, agents, defaultAgent: agents.find((agent) => agent.isDefault) ?? first };
-}
-
-function logChange(log: Logger, before: Snapshot, after: Snapshot): void {
-  const old = new Map(before.agents.map((agent) => [agent.name, JSON.stringify(agent)]));
-  const added = namesOf(after).filter((name) => !old.has(name));
-  const removed = [...old.keys()].filter((name) => !namesOf(after).includes(name));
-  const changed = after.agents.filter((agent) => old.has(agent.name) && old.get(agent.name) !== JSON.stringify(agent));
-  log.info(
-    { revision: after.revision, added, removed, changed: changed.map(({ name }) => name) },
-    "the agents changed",
-  );
-}
-
-function namesOf(snapshot: Snapshot): string[] {
-  return snapshot.agents.map(({ name }) => name);
 }

@@ -1,0 +1,174 @@
+import type { KubernetesApi } from "../connections/kubernetes.ts";
+import { asError } from "../errors.ts";
+import type { Component } from "../lifecycle/component.ts";
+import type { Logger } from "../log.ts";
+import type { Metrics } from "../metrics.ts";
+import { revisionOf } from "../settings/agents-rules.ts";
+import type { AgentObject, AgentState } from "../settings/cluster-agents.ts";
+import type { KubernetesSettings } from "../settings/kubernetes-settings.ts";
+import { isSameStatus, statusOf, transitionsOf, type AgentStatus, type Transition } from "./agent-status.ts";
+import type { Serving } from "./serving.ts";
+
+const fieldManager = "discord-agent";
+/** What comes at once is written once; somebody who waits for it does not notice. */
+const gatherMs = 100;
+const againMs = 5_000;
+
+interface StatusWriterOptions {
+  readonly settings: Pick<KubernetesSettings, "api" | "states" | "onChange">;
+  readonly serving: Serving;
+  readonly pod: string;
+  /** What an agent without a model of its own writes with. */
+  readonly model: string;
+  readonly metrics: Metrics;
+  readonly log: Logger;
+}
+
+/** Which process writes: the first by name of those that are there. */
+export function isElected(pod: string, serving: Pick<Serving, "pods">): boolean {
+  return serving.pods()[0]?.pod === pod;
+}
+
+/**
+ * Writes how the Agents fare into their status, from the one process that is elected. Two that both believe to be it write the same; an Agent that
+ * has the right status already is not written.
+ */
+export function makeStatusWriter(options: StatusWriterOptions): Component {
+  const { settings, serving, log } = options;
+  const closing = new AbortController();
+  let timer: NodeJS.Timeout | undefined;
+  let working = Promise.resolve();
+  let isRunning = false;
+  let isDue = false;
+  // By uid; the watch tells of it a moment later.
+  const written = new Map<string, Written>();
+
+  const later = (ms: number) => {
+    if (isDue || !isRunning) return;
+    isDue = true;
+    timer = setTimeout(() => {
+      isDue = false;
+      working = working.then(writeAll);
+    }, ms).unref();
+  };
+  const writeAll = async () => {
+    if (!isRunning || !isElected(options.pod, serving)) return;
+    for (const state of settings.states()) {
+      try {
+        await writeOne(options, state, written, closing.signal);
+      } catch (error) {
+        if (closing.signal.aborted) return;
+        options.metrics.kubernetesRequests.inc({ kind: "agent", operation: "status", status: "error" });
+        const { name } = state.object.metadata;
+        log.warn({ component: "status", agent: name, reason: asError(error).message }, "a status could not be written");
+        later(againMs);
+      }
+    }
+  };
+  settings.onChange(() => {
+    void serving.tell();
+    later(gatherMs);
+  });
+  serving.onChange(() => later(gatherMs));
+  return {
+    name: "status",
+    start: async () => {
+      isRunning = true;
+      later(gatherMs);
+    },
+    stop: async () => {
+      isRunning = false;
+      clearTimeout(timer);
+      closing.abort();
+      await working;
+    },
+    check: async () => ({ status: "healthy", details: { elected: isElected(options.pod, serving) } }),
+  };
+}
+
+/** What this process serves, by the agent's name. */
+export function revisionsOf(states: readonly AgentState[]): Record<string, string> {
+  return Object.fromEntries(states.flatMap(({ agent }) => (agent === null ? [] : [[agent.name, revisionOf(agent)]])));
+}
+
+/** A status that was written onto a version of an object. */
+interface Written {
+  readonly on: string;
+  readonly status: AgentStatus;
+}
+
+async function writeOne(
+  { settings, serving, model, metrics }: StatusWriterOptions,
+  state: AgentState,
+  written: Map<string, Written>,
+  signal: AbortSignal,
+): Promise<void> {
+  const { object: seen } = state;
+  const { uid = seen.metadata.name, resourceVersion } = seen.metadata;
+  const mine = written.get(uid);
+  const object = mine?.on === resourceVersion ? { ...seen, status: mine.status } : seen;
+  const status = statusOf({ ...state, object }, serving.pods(), model, new Date());
+  if (isSameStatus(status, object.status)) return;
+  const api = settings.api();
+  await patchStatus(api, object, status, signal);
+  written.set(uid, { on: resourceVersion, status });
+  metrics.kubernetesRequests.inc({ kind: "agent", operation: "status", status: "success" });
+  for (const transition of transitionsOf(status, object.status)) await postEvent(api, object, transition, signal);
+}
+
+async function patchStatus(
+  api: KubernetesApi,
+  { metadata }: AgentObject,
+  status: AgentStatus,
+  signal: AbortSignal,
+): Promise<void> {
+  const apiVersion = "discord-agent.dev/v1alpha1";
+  await api.ask(
+    {
+      method: "PATCH",
+      path: `/apis/${apiVersion}/namespaces/${api.namespace}/agents/${metadata.name}/status`,
+      query: { fieldManager, force: "true" },
+      // JSON is YAML; without this type the server would take it for a JSON Patch.
+      contentType: "application/apply-patch+yaml",
+      body: { apiVersion, kind: "Agent", metadata: { name: metadata.name }, status },
+    },
+    signal,
+  );
+}
+
+/** Tells of an Agent what `kubectl describe` and `kubectl get events` show. */
+async function postEvent(
+  api: KubernetesApi,
+  { metadata }: AgentObject,
+  { type, reason, message }: Transition,
+  signal: AbortSignal,
+): Promise<void> {
+  const at = `${new Date().toISOString().slice(0, 19)}Z`;
+  await api.ask(
+    {
+      method: "POST",
+      path: `/api/v1/namespaces/${api.namespace}/events`,
+      body: {
+        apiVersion: "v1",
+        kind: "Event",
+        metadata: { generateName: `${metadata.name}.`, namespace: api.namespace },
+        involvedObject: {
+          apiVersion: "discord-agent.dev/v1alpha1",
+          kind: "Agent",
+          name: metadata.name,
+          namespace: api.namespace,
+          uid: metadata.uid,
+        },
+        type,
+        reason,
+        message,
+        source: { component: fieldManager },
+        reportingComponent: fieldManager,
+        count: 1,
+        firstTimestamp: at,
+        lastTimestamp: at,
+      },
+    },
+    signal,
+  );
+}

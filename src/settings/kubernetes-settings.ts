@@ -1,0 +1,194 @@
+import { setTimeout } from "node:timers/promises";
+import type { KubernetesApi } from "../connections/kubernetes.ts";
+import { asError, type Fault } from "../errors.ts";
+import type { Logger } from "../log.ts";
+import type { Metrics } from "../metrics.ts";
+import { changeOf, snapshotOf } from "./agents-rules.ts";
+import { decideAgents, type AgentObject, type AgentState, type ConfigMapObject } from "./cluster-agents.ts";
+import { makeReflector, troubleOf, type Reflector } from "./reflector.ts";
+import type { Settings, Snapshot } from "./settings.ts";
+
+interface KubernetesSettingsOptions {
+  readonly open: () => Promise<KubernetesApi>;
+  readonly hasVoice: (agent: string) => boolean;
+  readonly metrics: Metrics;
+  readonly log: Logger;
+}
+
+/** Settings from the cluster, and how each of its Agent objects fares. */
+export interface KubernetesSettings extends Settings {
+  /** Throws before the start. */
+  api(): KubernetesApi;
+  states(): readonly AgentState[];
+  /** Calls back after each change of the states. */
+  onChange(listener: () => void): void;
+}
+
+const stopMs = 2_000;
+
+/**
+ * Settings from the Agent objects of a namespace and the ConfigMaps that hold their prompts. The start waits until there is an agent that can be
+ * served; afterwards whatever is read of the cluster holds, also while its API server is away.
+ */
+export function watchKubernetes(options: KubernetesSettingsOptions): KubernetesSettings {
+  const closing = new AbortController();
+  const first = Promise.withResolvers<void>();
+  const listeners: (() => void)[] = [];
+  let api: KubernetesApi | null = null;
+  let running: Promise<unknown> = Promise.resolve();
+  let isDue = false;
+
+  const there = (): KubernetesApi => {
+    if (api === null) throw new Error("settings are read before they were started");
+    return api;
+  };
+  // Whatever comes at once is looked at once.
+  const schedule = () => {
+    if (isDue) return;
+    isDue = true;
+    setImmediate(() => {
+      isDue = false;
+      if (closing.signal.aborted || !isKnown()) return;
+      verdict.decide(agents.objects().values(), configMaps.objects());
+      if (verdict.snapshot() !== null) first.resolve();
+      for (const tell of listeners) tell();
+    });
+  };
+  const { agents, configMaps } = makeReflectors(options, there, schedule);
+  const isKnown = () => agents.isSynced() && (configMaps.isSynced() || configMaps.trouble() !== null);
+  const verdict = makeVerdict(
+    options.hasVoice,
+    makeReports(options.log, () => there().namespace),
+  );
+
+  return {
+    name: "settings",
+    start: async (signal) => {
+      api = await options.open();
+      running = Promise.all([agents.run(closing.signal), configMaps.run(closing.signal)]);
+      await Promise.race([first.promise, aborted(signal)]);
+    },
+    stop: async (deadline) => {
+      closing.abort();
+      const limit = setTimeout(stopMs, undefined, { ref: false, signal: deadline }).catch(() => {});
+      await Promise.race([running, limit]);
+      api?.close();
+    },
+    check: async () => {
+      const trouble = [agents, configMaps].map(troubleIn).find((sentence) => sentence !== null) ?? null;
+      const refused = faultsOf(verdict.states()).length;
+      const snapshot = verdict.snapshot();
+      const details = { revision: snapshot?.revision ?? null, agents: snapshot?.agents.length ?? 0, refused };
+      if (trouble !== null) return { status: "degraded", details: { ...details, reason: trouble } };
+      return { status: refused > 0 ? "degraded" : "healthy", details };
+    },
+    current: () => {
+      const snapshot = verdict.snapshot();
+      if (snapshot === null) throw new Error("settings are read before they were started");
+      return snapshot;
+    },
+    refused: () => faultsOf(verdict.states()),
+    api: there,
+    states: () => verdict.states(),
+    onChange: (listener) => listeners.push(listener),
+  };
+}
+
+function makeReflectors({ metrics, log }: KubernetesSettingsOptions, api: () => KubernetesApi, onChange: () => void) {
+  const inNamespace = (group: string, plural: string) => () => `${group}/namespaces/${api().namespace}/${plural}`;
+  const shared = { api, onChange, metrics, log };
+  return {
+    agents: makeReflector<AgentObject>({
+      ...shared,
+      kind: "agent",
+      path: inNamespace("/apis/discord-agent.dev/v1alpha1", "agents"),
+      keep: keepAgent,
+    }),
+    configMaps: makeReflector<ConfigMapObject>({
+      ...shared,
+      kind: "configmap",
+      path: inNamespace("/api/v1", "configmaps"),
+      keep: keepConfigMap,
+    }),
+  };
+}
+
+/** What is served, and why the rest is not. */
+function makeVerdict(hasVoice: (agent: string) => boolean, reports: ReturnType<typeof makeReports>) {
+  let snapshot: Snapshot | null = null;
+  let states: readonly AgentState[] = [];
+  return {
+    snapshot: () => snapshot,
+    states: () => states,
+    decide: (objects: Iterable<AgentObject>, configMaps: ReadonlyMap<string, ConfigMapObject>): void => {
+      const last = new Map((snapshot?.agents ?? []).map((agent) => [agent.name, agent]));
+      states = decideAgents(objects, { configMaps, last, hasVoice });
+      reports.faults(faultsOf(states));
+      const served = states.flatMap(({ agent }) => agent ?? []);
+      // A namespace that was emptied by mistake must not silence the bot.
+      if (served.length === 0) return reports.nobody(snapshot);
+      const next = snapshotOf(served);
+      if (next.revision === snapshot?.revision) return;
+      reports.change(snapshot, next);
+      snapshot = next;
+    },
+  };
+}
+
+function keepAgent(value: unknown): AgentObject | null {
+  const { apiVersion, kind, metadata, spec, status } = value as AgentObject & { apiVersion?: string; kind?: string };
+  const { managedFields: _, ...kept } = metadata as AgentObject["metadata"] & { managedFields?: unknown };
+  // Items of a list do not say what they are.
+  const whole = { apiVersion: apiVersion ?? "discord-agent.dev/v1alpha1", kind: kind ?? "Agent", metadata: kept, spec };
+  return status === undefined ? whole : { ...whole, status };
+}
+
+function keepConfigMap(value: unknown): ConfigMapObject | null {
+  const { metadata, data = {} } = value as Partial<ConfigMapObject> & Pick<ConfigMapObject, "metadata">;
+  return { metadata: { name: metadata.name, resourceVersion: metadata.resourceVersion }, data };
+}
+
+function faultsOf(states: readonly AgentState[]): Fault[] {
+  return states.flatMap(({ refused, unresolved }) => [...refused, ...unresolved]);
+}
+
+function troubleIn(reflector: Reflector<AgentObject | ConfigMapObject>): string | null {
+  const trouble = reflector.trouble();
+  return trouble === null ? null : troubleOf(reflector.kind, trouble);
+}
+
+/** What the log tells, each thing once. */
+function makeReports(log: Logger, namespace: () => string) {
+  let faultsTold = "[]";
+  let isEmptyTold = false;
+  return {
+    change: (before: Snapshot | null, after: Snapshot) => {
+      isEmptyTold = false;
+      if (before !== null) return log.info(changeOf(before, after), "the agents changed");
+      const names = after.agents.map(({ name }) => name);
+      return log.info({ revision: after.revision, agents: names }, `agents read from the namespace ${namespace()}`);
+    },
+    faults: (faults: readonly Fault[]) => {
+      const now = JSON.stringify(faults);
+      if (now === faultsTold) return;
+      faultsTold = now;
+      if (faults.length === 0) log.info("the agents are good again");
+      else log.error({ faults }, "Agents of the cluster have faults; see kubectl describe dagent");
+    },
+    nobody: (last: Snapshot | null) => {
+      if (isEmptyTold) return;
+      isEmptyTold = true;
+      const what = `there is no Agent to serve in the namespace ${namespace()}`;
+      if (last === null) log.warn(`${what} yet; waiting for one: kubectl apply -f agents.yaml`);
+      else log.error({ revision: last.revision }, `${what} any more; the last ones stay until the end of this process`);
+    },
+  };
+}
+
+async function aborted(signal: AbortSignal): Promise<never> {
+  const { promise, reject } = Promise.withResolvers<never>();
+  const end = () => reject(asError(signal.reason));
+  if (signal.aborted) end();
+  else signal.addEventListener("abort", end, { once: true });
+  return await promise;
+}

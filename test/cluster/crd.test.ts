@@ -1,0 +1,107 @@
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { kubectl, mustKubectl, noCluster } from "./kubectl.ts";
+
+const reason = noCluster();
+const namespace = `crd-test-${process.pid}`;
+
+const good = { displayName: "Mira", description: "Plans", prompt: "You are Mira." };
+
+const agent = (spec: object, name = "mira") =>
+  JSON.stringify({ apiVersion: "discord-agent.dev/v1alpha1", kind: "Agent", metadata: { name, namespace }, spec });
+
+const refused: readonly (readonly [string, string, string])[] = [
+  ["no prompt at all", agent({ ...good, prompt: undefined }), "add spec.prompt"],
+  [
+    "two sources of a prompt",
+    agent({ ...good, promptFrom: { configMapKeyRef: { name: "prompts", key: "mira" } } }),
+    "keep one of the two",
+  ],
+  [
+    "a file as prompt",
+    agent({ ...good, prompt: undefined, promptFrom: { file: "mira.md" } }),
+    "kubectl create configmap",
+  ],
+  ["a promptFrom that names nothing", agent({ ...good, prompt: undefined, promptFrom: {} }), "add configMapKeyRef"],
+  ["a prompt of spaces", agent({ ...good, prompt: " \n " }), "nothing but spaces"],
+  ["a display name of spaces", agent({ ...good, displayName: "  " }), "write the name people see"],
+  ["a description of spaces", agent({ ...good, description: "  " }), "what the agent is good at"],
+  ["an agent that hands off to itself", agent({ ...good, handoffs: ["teo", "mira"] }), "remove its own name"],
+  ["two voices", agent({ ...good, voice: { shared: true, webhook: {} } }), "keep one of tokenFrom"],
+  ["an avatar without TLS", agent({ ...good, voice: { webhook: { avatarUrl: "http://a.example" } } }), "https address"],
+  ["an avatar that is no address", agent({ ...good, voice: { webhook: { avatarUrl: "mira.png" } } }), "https address"],
+  ["a name with a dot", agent(good, "mira.example"), "rename the agent"],
+  ["a name that is too long", agent(good, "m".repeat(64)), "rename the agent"],
+  ["a field that does not exist", agent({ ...good, promt: "x" }), 'unknown field "spec.promt"'],
+  ["a temperature that is too hot", agent({ ...good, model: { temperature: 3 } }), "less than or equal to 2"],
+  ["a hand-off to no name", agent({ ...good, handoffs: ["Teo!"] }), "spec.handoffs[0]"],
+];
+
+describe.skipIf(reason !== null)(`the custom resource Agent${reason === null ? "" : ` (${reason})`}`, () => {
+  beforeAll(() => {
+    mustKubectl(["apply", "-f", "k8s/crds/agents.yaml"]);
+    mustKubectl(["wait", "--for=condition=Established", "crd/agents.discord-agent.dev", "--timeout=30s"]);
+    mustKubectl(["create", "namespace", namespace]);
+  });
+  afterAll(() => {
+    kubectl(["delete", "namespace", namespace, "--wait=false"]);
+  });
+
+  it("is small enough for a plain kubectl apply", () => {
+    const crd = mustKubectl(["get", "crd", "agents.discord-agent.dev", "-o", "json", "--show-managed-fields=false"]);
+    const { status } = JSON.parse(crd) as { status: { conditions: { type: string; status: string }[] } };
+    expect(status.conditions).toContainEqual(expect.objectContaining({ type: "Established", status: "True" }));
+    expect(status.conditions).not.toContainEqual(expect.objectContaining({ type: "NonStructuralSchema" }));
+  });
+
+  it.each(refused)("refuses %s and says what to do", (_, manifest, words) => {
+    const { code, err } = kubectl(["apply", "--dry-run=server", "-f", "-"], manifest);
+    expect(err).toContain(words);
+    expect(code).not.toBe(0);
+  });
+
+  it("takes the agents of the laptop as they are, and fills in the defaults", () => {
+    mustKubectl(["apply", "-n", namespace, "-f", "agents.yaml"]);
+    const mira = JSON.parse(mustKubectl(["get", "dagent", "mira", "-n", namespace, "-o", "json"])) as {
+      spec: Record<string, unknown>;
+    };
+    expect(mira.spec).toMatchObject({
+      default: true,
+      memory: { recall: true, scope: "guild" },
+      triggers: { mention: true },
+      channels: { allow: [], deny: [], weights: {} },
+    });
+  });
+
+  it("shows Ready, Model, Serving and Age from the status", () => {
+    mustKubectl(["apply", "-f", "-"], agent(good, "nora"));
+    const condition = {
+      type: "Serving",
+      status: "True",
+      reason: "Served",
+      message: "3/3 pods",
+      observedGeneration: 1,
+      lastTransitionTime: "2026-11-23T00:00:00Z",
+    };
+    const status = {
+      observedGeneration: 1,
+      conditions: [condition],
+      model: "offline",
+      serving: "3/3",
+      revision: "abc",
+    };
+    mustKubectl([
+      "patch",
+      "dagent/nora",
+      "-n",
+      namespace,
+      "--subresource=status",
+      "--type=merge",
+      "-p",
+      JSON.stringify({ status }),
+    ]);
+    mustKubectl(["wait", "--for=condition=Serving", "dagent/nora", "-n", namespace, "--timeout=5s"]);
+    expect(mustKubectl(["get", "discord-agent", "nora", "-n", namespace])).toMatch(
+      /NAME +READY +MODEL +SERVING +AGE\nnora +True +offline +3\/3 +\S+/,
+    );
+  });
+});

@@ -50,8 +50,9 @@ async function main(): Promise<void> {
     return refuse([{ where: "arguments", problem: `"${positionals[0]}" is no command`, remedy: "See --help" }]);
   const config = await configuration();
   if (config === null) return;
-  if (config.discord.token === null && config.role !== "migrate") await converse(config, values);
-  else await serve(config, values);
+  if (config.discord.token !== null || config.role === "migrate") await serve(config, values);
+  else if (config.agentsFrom === "kubernetes") await waitForToken(config, values);
+  else await converse(config, values);
 }
 
 /** Draws the prompt first and loads everything else behind it. */
@@ -95,6 +96,12 @@ async function serve(config: Config, flags: Flags): Promise<void> {
     case "migrate":
       await migrateOnce(config, flags, log);
   }
+}
+
+/** Lives in a cluster without Discord, until its Secret has a token. */
+async function waitForToken(config: Config, flags: Flags): Promise<void> {
+  const log = makeLogger(config.logLevel, process.stderr);
+  await live(config, flags, log, (await import("./roles/without-token.ts")).waitForToken);
 }
 
 /** Brings the database to this build's schema and ends. */
@@ -155,8 +162,9 @@ async function configuration(): Promise<Config | null> {
     const folder = process.env["SECRETS_DIR"]?.trim() || null;
     const given = folder === null ? {} : (await import("./settings/secret-files.ts")).readSecretFiles(folder);
     const config = readConfig({ ...given, ...set(process.env) });
-    if (config.discord.token !== null || config.environment !== "production" || config.role === "migrate")
-      return config;
+    const mayLackToken =
+      config.environment !== "production" || config.role === "migrate" || config.agentsFrom === "kubernetes";
+    if (config.discord.token !== null || mayLackToken) return config;
     const problem = "in production the bot talks on Discord, and there is no token";
     refuse([
       { where: "DISCORD_TOKEN", problem, remedy: "Set it, or unset ENVIRONMENT=production to talk in the terminal" },

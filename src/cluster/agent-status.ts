@@ -1,6 +1,7 @@
 import type { Fault } from "../errors.ts";
 import { revisionOf } from "../settings/agents-rules.ts";
 import type { AgentState } from "../settings/cluster-agents.ts";
+import type { Happening } from "./events.ts";
 import type { ServingPod } from "./serving.ts";
 
 /** As Kubernetes has them (metav1.Condition). */
@@ -23,13 +24,6 @@ export interface AgentStatus {
   readonly serving: string;
   /** What is served, this version or the last good one; empty when nothing is. */
   readonly revision: string;
-}
-
-/** A condition that became another. */
-export interface Transition {
-  readonly type: "Normal" | "Warning";
-  readonly reason: string;
-  readonly message: string;
 }
 
 const mostMessage = 1_000;
@@ -88,16 +82,17 @@ export function isSameStatus(status: AgentStatus, current: unknown): boolean {
 }
 
 /** What became of the conditions; a first `True` is told as well. */
-export function transitionsOf(status: AgentStatus, current: unknown): Transition[] {
+export function transitionsOf(status: AgentStatus, current: unknown): Happening[] {
   const before = conditionsOf(current);
-  return status.conditions.flatMap(({ type, status: is, reason, message }) => {
+  return status.conditions.flatMap(({ type, status: is, reason, message }): Happening[] => {
     const old = before.find((one) => one.type === type);
     const isUnderWay = reason === "Progressing";
     if (old?.status === is || isUnderWay) return [];
     // What was well from the beginning is told once, by the last of the three.
     if (old === undefined && is === "True" && type !== "Serving") return [];
-    const [kind, told] = is === "True" ? (["Normal", reason] as const) : (["Warning", reason] as const);
-    return [{ type: kind, reason: `${type}${is === "True" ? "" : "Not"}${told}`.slice(0, 100), message }];
+    return is === "True"
+      ? [{ type: "Normal", reason: type, message }]
+      : [{ type: "Warning", reason: `Not${type}`, message }];
   });
 }
 

@@ -6,9 +6,11 @@ import type { Metrics } from "../metrics.ts";
 import { revisionOf } from "../settings/agents-rules.ts";
 import type { AgentObject, AgentState } from "../settings/cluster-agents.ts";
 import type { KubernetesSettings } from "../settings/kubernetes-settings.ts";
-import { isSameStatus, statusOf, transitionsOf, type AgentStatus, type Transition } from "./agent-status.ts";
+import { isSameStatus, statusOf, transitionsOf, type AgentStatus } from "./agent-status.ts";
+import { postEvent } from "./events.ts";
 import type { Serving } from "./serving.ts";
 
+const apiVersion = "discord-agent.dev/v1alpha1";
 const fieldManager = "discord-agent";
 /** What comes at once is written once; somebody who waits for it does not notice. */
 const gatherMs = 100;
@@ -113,7 +115,10 @@ async function writeOne(
   await patchStatus(api, object, status, signal);
   written.set(uid, { on: resourceVersion, status });
   metrics.kubernetesRequests.inc({ kind: "agent", operation: "status", status: "success" });
-  for (const transition of transitionsOf(status, object.status)) await postEvent(api, object, transition, signal);
+  for (const transition of transitionsOf(status, object.status)) {
+    const { name, uid: id = "" } = object.metadata;
+    await postEvent(api, { apiVersion, kind: "Agent", name, uid: id }, transition, signal);
+  }
 }
 
 async function patchStatus(
@@ -122,7 +127,6 @@ async function patchStatus(
   status: AgentStatus,
   signal: AbortSignal,
 ): Promise<void> {
-  const apiVersion = "discord-agent.dev/v1alpha1";
   await api.ask(
     {
       method: "PATCH",
@@ -131,43 +135,6 @@ async function patchStatus(
       // JSON is YAML; without this type the server would take it for a JSON Patch.
       contentType: "application/apply-patch+yaml",
       body: { apiVersion, kind: "Agent", metadata: { name: metadata.name }, status },
-    },
-    signal,
-  );
-}
-
-/** Tells of an Agent what `kubectl describe` and `kubectl get events` show. */
-async function postEvent(
-  api: KubernetesApi,
-  { metadata }: AgentObject,
-  { type, reason, message }: Transition,
-  signal: AbortSignal,
-): Promise<void> {
-  const at = `${new Date().toISOString().slice(0, 19)}Z`;
-  await api.ask(
-    {
-      method: "POST",
-      path: `/api/v1/namespaces/${api.namespace}/events`,
-      body: {
-        apiVersion: "v1",
-        kind: "Event",
-        metadata: { generateName: `${metadata.name}.`, namespace: api.namespace },
-        involvedObject: {
-          apiVersion: "discord-agent.dev/v1alpha1",
-          kind: "Agent",
-          name: metadata.name,
-          namespace: api.namespace,
-          uid: metadata.uid,
-        },
-        type,
-        reason,
-        message,
-        source: { component: fieldManager },
-        reportingComponent: fieldManager,
-        count: 1,
-        firstTimestamp: at,
-        lastTimestamp: at,
-      },
     },
     signal,
   );

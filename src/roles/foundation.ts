@@ -10,6 +10,7 @@ import type { Envelope } from "../envelope.ts";
 import { makeDesk } from "../desk.ts";
 import { makeHealthServer, type HealthServer } from "../http/health-server.ts";
 import { makeInbox } from "../inbox/inbox.ts";
+import { makeMissingToken } from "../cluster/missing-token.ts";
 import { makeServing } from "../cluster/serving.ts";
 import { makeStatusWriter, revisionsOf } from "../cluster/status-writer.ts";
 import type { Sql } from "../connections/postgres.ts";
@@ -63,7 +64,7 @@ export function makeFoundation(
   const breakers = makeBreakers(config, metrics);
   const { secrets, postgres, notices, redis, connections } = makeConnections(options);
   const { database } = postgres;
-  const { settings, cluster } = makeSettings(options, database, notices);
+  const { settings, cluster, missingToken } = makeSettings(options, database, notices);
   const places = makePlaces(database, 10_000);
   const alone = config.postgresql.url === null;
   const inbox = makeInbox({ database, notices, alone, migrates: postgres.migrates, log });
@@ -90,6 +91,8 @@ export function makeFoundation(
     settings,
     /** None on a laptop. */
     cluster,
+    /** Of a process in a cluster that has no token of Discord. */
+    missingToken,
     postgres,
     notices,
     /** In the order in which they are opened. */
@@ -108,8 +111,9 @@ function makeSettings(
   { config, agentsPath, metrics, log }: RoleOptions,
   sql: Sql,
   notices: Notices,
-): { settings: Settings; cluster: readonly Component[] } {
-  if (config.agentsFrom === "file") return { settings: watchAgentsFile(agentsPath, log), cluster: [] };
+): { settings: Settings; cluster: readonly Component[]; missingToken: readonly Component[] } {
+  if (config.agentsFrom === "file")
+    return { settings: watchAgentsFile(agentsPath, log), cluster: [], missingToken: [] };
   const open = () => openKubernetes({ namespace: config.cluster.namespace });
   const hasVoice = (agent: string) => agent in config.discord.voices;
   const settings = watchKubernetes({ open, hasVoice, metrics, log });
@@ -117,14 +121,17 @@ function makeSettings(
   const revisions = () => revisionsOf(settings.states());
   const serving = makeServing({ sql, notices, pod, revisions, log });
   const model = config.gemini.apiKey === null ? "offline" : config.gemini.model;
-  return { settings, cluster: [serving, makeStatusWriter({ settings, serving, pod, model, metrics, log })] };
+  const status = makeStatusWriter({ settings, serving, pod, model, metrics, log });
+  const missingToken = makeMissingToken({ api: () => settings.api(), pod, log });
+  return { settings, cluster: [serving, status], missingToken: [missingToken] };
 }
 
 /** What leads out of the process, but for Discord and the model. */
 function makeConnections({ config, dataDir, lifecycle, metrics, log }: RoleOptions) {
   const migrates = config.role === "all-in-one" || config.role === "migrate";
   // A fleet must not crash because its database is away; whoever sits before a terminal wants to know at once.
-  const waits = config.discord.token !== null && config.role !== "migrate";
+  const isFleet = config.discord.token !== null || config.agentsFrom === "kubernetes";
+  const waits = isFleet && config.role !== "migrate";
   const postgres = makeDatabaseComponent({ ...config.postgresql, folder: dataDir, migrates, waits, metrics, log });
   const notices = makeNotices({ url: config.postgresql.url, role: config.role, log });
   const redis = config.redis.url === null ? null : makeRedis({ url: config.redis.url, metrics, log });
@@ -169,6 +176,8 @@ export function makeHttp(
     targets,
     configuration: () => showConfig(config),
     extraStatus: async () => ({
+      cluster: { pod: config.cluster.pod, node: config.cluster.node, namespace: config.cluster.namespace },
+      missing: config.discord.token === null && config.agentsFrom === "kubernetes" ? ["DISCORD_TOKEN"] : [],
       settings: { revision: settings.current().revision, refused: settings.refused() },
       inbox: await inbox.report(),
       model: { name: model.name, offline: model.offline, vectors: model.embedder.space },

@@ -1,5 +1,16 @@
 import { defineConfig } from "vitest/config";
 
+// Apart from the others, because only who has a cluster can run them: npm run test:cluster.
 export default defineConfig({
-  test: { include: ["test/cluster/**/*.test.ts"], testTimeout: 120_000, hookTimeout: 120_000, maxWorkers: 2 },
+  root: `${import.meta.dirname}/../..`,
+  test: {
+    include: ["test/cluster/**/*.test.ts"],
+    setupFiles: ["test/setup.ts"],
+    globalSetup: ["test/servers/run.ts"],
+    testTimeout: 180_000,
+    hookTimeout: 180_000,
+    // One cluster, whose API server some of them kill.
+    maxWorkers: 1,
+    fileParallelism: false,
+  },
 });

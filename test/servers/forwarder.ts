@@ -6,6 +6,8 @@ export interface Forwarder {
   readonly port: number;
   /** New connections go to another port of loopback; those that stand are left as they are. */
   point(port: number): void;
+  /** Ends those that stand, as a restarted load balancer does. */
+  cut(): void;
   /** Those that stand are never answered again, and not closed: their host has gone from the net. */
   silence(): void;
   close(): Promise<void>;
@@ -36,6 +38,9 @@ export async function openForwarder(target: number): Promise<Forwarder> {
     port: (server.address() as AddressInfo).port,
     point: (port) => {
       current = port;
+    },
+    cut: () => {
+      for (const one of open) one.destroy();
     },
     silence: () => {
       for (const one of open) {

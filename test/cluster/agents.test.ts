@@ -1,0 +1,201 @@
+import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from "vitest";
+import { answersIn, furnish, patience, ready, startDiscordBot } from "../failure/discord-bot.ts";
+import type { Watched } from "../failure/process.ts";
+import { openServerHome, type Home } from "../servers/databases.ts";
+import { startDiscordSimulator, type DiscordSimulator } from "../simulators/discord/simulator.ts";
+import { startGeminiSimulator, type Simulator } from "../simulators/gemini/simulator.ts";
+import { describeOnCluster, killApiServer, whyNoRestart } from "./cluster.ts";
+
+const agent = (name: string, spec: Record<string, unknown>) =>
+  JSON.stringify({
+    apiVersion: "discord-agent.dev/v1alpha1",
+    kind: "Agent",
+    metadata: { name },
+    spec: { displayName: name, description: "everything", ...spec },
+  });
+
+describeOnCluster("the agents of a cluster", ({ kubectl, name: namespace }) => {
+  let discord: DiscordSimulator;
+  let gemini: Simulator;
+  let home: Home;
+  let house: ReturnType<typeof furnish>;
+  const pods: Watched[] = [];
+
+  const start = async (pod: string): Promise<Watched> => {
+    const env = {
+      AGENTS_FROM: "kubernetes",
+      POD_NAMESPACE: namespace,
+      POD_NAME: pod,
+      NODE_NAME: "node-1",
+      KUBECONFIG: process.env["KUBECONFIG"] ?? "",
+      GEMINI_API_KEY: "x",
+      GEMINI_BASE_URL: gemini.url,
+      GEMINI_REQUESTS_PER_MINUTE: "1000",
+    };
+    const one = await startDiscordBot(discord, home, env);
+    pods.push(one);
+    return one;
+  };
+  const apply = (...manifests: readonly string[]) => kubectl(["apply", "-f", "-"], manifests.join("\n---\n"));
+  const status = async (name: string) =>
+    JSON.parse(await kubectl(["get", "dagent", name, "-o", "json"])) as {
+      metadata: { resourceVersion: string; generation: number };
+      status?: {
+        serving: string;
+        observedGeneration: number;
+        conditions: { type: string; status: string; reason: string; message: string }[];
+      };
+    };
+  const condition = async (name: string, type: string) =>
+    (await status(name)).status?.conditions.find((one) => one.type === type);
+  const isServed = (name: string) =>
+    vi.waitFor(async () => {
+      const { metadata, status: now } = await status(name);
+      expect([now?.observedGeneration, now?.conditions.map((one) => one.status)]).toEqual([
+        metadata.generation,
+        ["True", "True", "True"],
+      ]);
+    }, patience);
+  /** Asks, and resolves to the prompt that the answer was made from. */
+  const promptOf = async (question: string): Promise<string> => {
+    const { world } = discord;
+    const { id } = world.say({
+      channel: house.general,
+      author: house.ann,
+      text: `<@${world.reception.id}> ${question}`,
+    });
+    await vi.waitFor(
+      () => expect(answersIn(discord, house.general).map(({ replyTo }) => replyTo)).toContain(id),
+      patience,
+    );
+    return JSON.stringify(gemini.requests.findLast(({ body }) => JSON.stringify(body).includes(question))?.body);
+  };
+
+  beforeAll(async () => {
+    [discord, gemini, home] = await Promise.all([startDiscordSimulator(), startGeminiSimulator(), openServerHome()]);
+    house = furnish(discord);
+  });
+  afterEach(async () => {
+    // In order: one that is killed counts for another half minute.
+    for (const one of pods) one.kill("SIGTERM");
+    await Promise.all(pods.splice(0).map((one) => one.exited));
+    await kubectl(["delete", "dagent", "--all"]);
+  });
+  afterAll(async () => {
+    await Promise.all([discord.close(), gemini.stop(), home.remove()]);
+  });
+
+  it("are waited for, served by every pod, and changed without a restart", async () => {
+    const both = await Promise.all([start("pod-a"), start("pod-b")]);
+    await vi.waitFor(
+      () =>
+        expect(both.map(({ log }) => log.some(({ msg }) => /no Agent to serve .* yet/.test(String(msg))))).toEqual([
+          true,
+          true,
+        ]),
+      patience,
+    );
+    await apply(agent("mira", { prompt: "You are Mira, the first." }));
+    await Promise.all(both.map(ready));
+    await vi.waitFor(async () => expect((await status("mira")).status?.serving).toBe("2/2"), patience);
+    expect(await promptOf("who are you?")).toContain("Mira, the first");
+
+    await apply(agent("mira", { prompt: "You are Mira, the second." }));
+    await isServed("mira");
+    expect(await promptOf("and who now?")).toContain("Mira, the second");
+    expect((await condition("mira", "Serving"))?.message).toMatch(/^2\/2 pods at revision [0-9a-f]{12}$/);
+  });
+
+  it("are written only when something changes", async () => {
+    await start("pod-a");
+    await apply(agent("mira", { prompt: "You are Mira." }));
+    await isServed("mira");
+    const before = (await status("mira")).metadata.resourceVersion;
+    await apply(agent("teo", { prompt: "You are Teo." }));
+    await isServed("teo");
+    await apply(agent("mira", { prompt: "You are Mira." }));
+    expect((await status("mira")).metadata.resourceVersion).toBe(before);
+    const events = await kubectl([
+      "get",
+      "events",
+      "-o",
+      "jsonpath={range .items[*]}{.involvedObject.name} {.reason}{'\\n'}{end}",
+    ]);
+    expect(
+      events
+        .trim()
+        .split("\n")
+        .filter((line) => line.endsWith(" Serving")).length,
+    ).toBeGreaterThanOrEqual(2);
+  });
+
+  it("that are bad are refused by the cluster, or keep their last good version and say which field", async () => {
+    const [pod] = [await start("pod-a")];
+    await apply(
+      agent("mira", { prompt: "You are Mira.", default: true }),
+      agent("teo", { prompt: "You are good Teo." }),
+    );
+    await isServed("teo");
+    await expect(apply(agent("teo", { prompt: "x", handoffs: ["teo"] }))).rejects.toThrow(/handoffs|itself/);
+    await expect(apply(agent("teo", { prompt: "x", modle: {} }))).rejects.toThrow(/modle/);
+
+    await apply(agent("teo", { prompt: "You are bad Teo.", default: true }));
+    await vi.waitFor(async () => expect((await condition("teo", "Accepted"))?.status).toBe("False"), patience);
+    expect((await condition("teo", "Accepted"))?.message).toBe(
+      "spec.default: teo is a second default agent; mira is one already. Keep default: true on one agent alone",
+    );
+    expect((await condition("teo", "Serving"))?.reason).toBe("LastGood");
+    expect(await promptOf("teo, who are you today?")).toContain("good Teo");
+    const health = (await (await pod.get("/health")).json()) as { components: { settings: { status: string } } };
+    expect(health.components.settings.status).toBe("degraded");
+    await isServed("mira");
+  });
+
+  it("take their prompts from ConfigMaps, and follow these", async () => {
+    await start("pod-a");
+    const from = { promptFrom: { configMapKeyRef: { name: "prompts", key: "mira" } } };
+    await apply(agent("mira", from), agent("teo", { prompt: "You are Teo.", handoffs: ["nobody"] }));
+    await vi.waitFor(
+      async () => expect((await condition("mira", "ReferencesResolved"))?.status).toBe("False"),
+      patience,
+    );
+    expect((await condition("mira", "ReferencesResolved"))?.message).toContain("there is no ConfigMap prompts");
+    expect((await condition("teo", "ReferencesResolved"))?.message).toContain("there is no agent nobody");
+    expect((await condition("teo", "Serving"))?.status).toBe("True");
+    await kubectl(["create", "configmap", "prompts", "--from-literal=mira=You are Mira of the map."]);
+    await isServed("mira");
+    expect(await promptOf("mira, where are you from?")).toContain("Mira of the map");
+    await kubectl([
+      "patch",
+      "configmap",
+      "prompts",
+      "--type=merge",
+      "-p",
+      '{"data":{"mira":"You are Mira of a new map."}}',
+    ]);
+    await vi.waitFor(async () => expect(await promptOf("mira, and now?")).toContain("new map"), patience);
+  });
+
+  describe.skipIf(whyNoRestart !== null)(
+    `while the API server is away${whyNoRestart === null ? "" : ` (${whyNoRestart})`}`,
+    () => {
+      it("answer as before, and what changes afterwards is served", async () => {
+        const pod = await start("pod-a");
+        await apply(agent("mira", { prompt: "You are Mira of old." }));
+        await isServed("mira");
+        const startAgain = await killApiServer();
+        expect(await promptOf("are you still there?")).toContain("Mira of old");
+        await vi.waitFor(
+          async () => expect(((await (await pod.get("/health")).json()) as { status: string }).status).toBe("degraded"),
+          patience,
+        );
+        expect((await pod.get("/health/ready")).status).toBe(200);
+        await startAgain();
+        await apply(agent("mira", { prompt: "You are Mira of now." }));
+        await isServed("mira");
+        expect(await promptOf("and now?")).toContain("Mira of now");
+        expect(pod.log.filter(({ msg }) => /agents read from/.test(String(msg)))).toHaveLength(1);
+      });
+    },
+  );
+});

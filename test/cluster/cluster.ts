@@ -1,0 +1,97 @@
+import { execFile } from "node:child_process";
+import { randomBytes } from "node:crypto";
+import { existsSync } from "node:fs";
+import { readFile, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { promisify } from "node:util";
+import { afterAll, beforeAll, describe, vi } from "vitest";
+import { openKubernetes, type KubernetesApi } from "../../src/connections/kubernetes.ts";
+import { temporaryFolder } from "../connections/fresh-database.ts";
+import { openForwarder, type Forwarder } from "../servers/forwarder.ts";
+
+const run = promisify(execFile);
+const missing = "KUBECONFIG names no disposable cluster: kind create cluster, then npm run test:cluster";
+
+/** Null where there is a cluster to test on; with CI=true one must be there. */
+export const whyNoCluster: string | null = (process.env["KUBECONFIG"] ?? "") === "" ? missing : null;
+if (whyNoCluster !== null && process.env["CI"] === "true") throw new Error(whyNoCluster);
+
+/** A namespace of a real cluster that is gone after the suite. */
+export interface TestNamespace {
+  readonly name: string;
+  /** As the administrator. */
+  readonly api: () => KubernetesApi;
+  /** Runs kubectl in the namespace, and resolves to what it printed; rejects with what it complained. */
+  readonly kubectl: (args: readonly string[], input?: string) => Promise<string>;
+  /** Connections that go through an address of which a test can cut and move what goes through; `token`: as this ServiceAccount. */
+  readonly through: (token?: string) => Promise<{ forwarder: Forwarder; api: KubernetesApi }>;
+}
+
+/** Describes what needs a cluster; reported as skipped, with the command that gets one, where there is none. */
+export function describeOnCluster(title: string, suite: (namespace: TestNamespace) => void): void {
+  describe.skipIf(whyNoCluster !== null)(`${title}${whyNoCluster === null ? "" : ` (${whyNoCluster})`}`, () => {
+    const name = `discord-agent-test-${randomBytes(4).toString("hex")}`;
+    const closing: (() => Promise<void> | void)[] = [];
+    let api: KubernetesApi | null = null;
+    const kubectl: TestNamespace["kubectl"] = (args, input) => runKubectl(["--namespace", name, ...args], input);
+    beforeAll(async () => {
+      api = await openKubernetes({ namespace: name });
+      await runKubectl(["create", "namespace", name]);
+      if (existsSync("k8s/crds")) await runKubectl(["apply", "-f", join("k8s", "crds")]);
+    });
+    afterAll(async () => {
+      for (const close of closing.splice(0)) await close();
+      await runKubectl(["delete", "namespace", name, "--wait=false"]);
+      api?.close();
+    });
+    suite({
+      name,
+      api: () => {
+        if (api === null) throw new Error("there is no cluster yet");
+        return api;
+      },
+      kubectl,
+      through: async (token) => {
+        const folder = await temporaryFolder();
+        const text = await readFile(process.env["KUBECONFIG"] ?? "", "utf8");
+        const port = Number(/server: "?https:\/\/[^:]+:(\d+)/.exec(text)?.[1]);
+        const forwarder = await openForwarder(port);
+        const path = join(folder.path, "kubeconfig");
+        const moved = text.replace(/(server: "?https:\/\/)[^:]+:\d+/, `$1127.0.0.1:${forwarder.port}`);
+        const user =
+          token === undefined ? moved : moved.replace(/users: .*/, `users: [{name: admin, user: {token: ${token}}}]`);
+        await writeFile(path, user);
+        vi.stubEnv("KUBECONFIG", path);
+        const opened = await openKubernetes({ namespace: name }).finally(() => vi.unstubAllEnvs());
+        closing.unshift(async () => {
+          opened.close();
+          await forwarder.close();
+          await folder.remove();
+        });
+        return { forwarder, api: opened };
+      },
+    });
+  });
+}
+
+async function runKubectl(args: readonly string[], input?: string): Promise<string> {
+  const kubectl = process.env["KUBEBUILDER_ASSETS"] ? join(process.env["KUBEBUILDER_ASSETS"], "kubectl") : "kubectl";
+  const started = run(kubectl, args);
+  started.child.stdin?.end(input ?? "");
+  return (await started).stdout;
+}
+
+/** Why the API server cannot be killed and started again: only a test cluster's own files say how. */
+export const whyNoRestart: string | null =
+  (process.env["CLUSTER_DIR"] ?? "") === "" ? "CLUSTER_DIR names no cluster whose parts can be killed" : null;
+
+/** Kills the API server; resolves to what starts it again. */
+export async function killApiServer(): Promise<() => Promise<void>> {
+  const folder = process.env["CLUSTER_DIR"] ?? "";
+  const pid = Number(await readFile(join(folder, "pid", "kube-apiserver"), "utf8"));
+  process.kill(pid, "SIGKILL");
+  return async () => {
+    await run(join(folder, "cmd", "kube-apiserver"));
+    await vi.waitFor(() => runKubectl(["get", "--raw", "/readyz"]), { timeout: 60_000, interval: 200 });
+  };
+}

@@ -1,0 +1,77 @@
+import { mkdir, rename, rm, symlink, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { Misconfigured } from "../../src/errors.ts";
+import { readSecretFiles } from "../../src/settings/secret-files.ts";
+import { temporaryFolder } from "../connections/fresh-database.ts";
+import { ready, startDiscordBot } from "../failure/discord-bot.ts";
+import { runToEnd, type Watched } from "../failure/process.ts";
+import { startDiscordSimulator, type DiscordSimulator } from "../simulators/discord/simulator.ts";
+
+describe("a folder of secrets", () => {
+  let folder: Awaited<ReturnType<typeof temporaryFolder>>;
+  let secrets: string;
+  beforeEach(async () => {
+    folder = await temporaryFolder();
+    secrets = join(folder.path, "secrets");
+    await mkdir(secrets);
+  });
+  afterEach(() => folder.remove());
+
+  /** As the kubelet does it: the files are links into a folder that is exchanged in one step. */
+  const mount = async (version: string, values: Readonly<Record<string, string>>) => {
+    await mkdir(join(secrets, `..${version}`));
+    for (const [name, value] of Object.entries(values)) {
+      await writeFile(join(secrets, `..${version}`, name), value);
+      await rm(join(secrets, name), { force: true });
+      await symlink(join("..data", name), join(secrets, name));
+    }
+    await symlink(`..${version}`, join(secrets, "..data_tmp"));
+    await rename(join(secrets, "..data_tmp"), join(secrets, "..data"));
+  };
+
+  it("gives the files that are named like variables, without the line's end, and nothing else", async () => {
+    await mount("v1", { GEMINI_API_KEY: "key\n", DISCORD_TOKEN_MIRA: "token" });
+    await writeFile(join(secrets, "readme.txt"), "no variable");
+    expect(readSecretFiles(secrets)).toEqual({ GEMINI_API_KEY: "key", DISCORD_TOKEN_MIRA: "token" });
+  });
+
+  it("that is not there ends the start with one sentence, exit 78", async () => {
+    expect(() => readSecretFiles(join(secrets, "nowhere"))).toThrow(Misconfigured);
+    const env = { SECRETS_DIR: join(secrets, "nowhere") };
+    const { code, stderr } = await runToEnd([], { cwd: folder.path, env });
+    expect([code, stderr]).toEqual([
+      78,
+      [expect.stringMatching(/^SECRETS_DIR: .* is not there\. Mount the Secret there/)],
+    ]);
+  });
+
+  it("with something that cannot be read says which", async () => {
+    await mkdir(join(secrets, "REDIS_URL"));
+    expect(() => readSecretFiles(secrets)).toThrow(/REDIS_URL cannot be read \(EISDIR\)/);
+  });
+
+  describe("of a bot that runs", () => {
+    let discord: DiscordSimulator;
+    let bot: Watched | null = null;
+    beforeEach(async () => {
+      discord = await startDiscordSimulator();
+    });
+    afterEach(async () => {
+      bot?.kill("SIGKILL");
+      await bot?.exited;
+      await discord.close();
+    });
+
+    it("gives it its token, and ends it in order when the token is exchanged", async () => {
+      await mount("v1", { DISCORD_TOKEN: "sim-reception-token-0000" });
+      const env = { DISCORD_TOKEN: "", SECRETS_DIR: secrets };
+      bot = await startDiscordBot(discord, { data: folder.path, env });
+      await ready(bot);
+      await mount("v2", { DISCORD_TOKEN: "sim-another-token-1111" });
+      expect(await bot.exited).toBe(0);
+      expect(bot.log.find(({ component }) => component === "secrets")).toMatchObject({ names: ["DISCORD_TOKEN"] });
+      expect(JSON.stringify(bot.log)).not.toMatch(/another-token/);
+    });
+  });
+});

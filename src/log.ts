@@ -9,13 +9,17 @@ const secretFields = ["token", "apiKey", "password", "authorization", "secret", 
 
 /**
  * One JSON object a line, on `stream` (standard error unless told otherwise). Callers pass ids, counts and timings;
- * message text is never a field and never part of a sentence.
+ * message text is never a field and never part of a sentence. The fields of `place` stand in every line.
  */
-export function makeLogger(level: LogLevel, stream: DestinationStream): Logger {
+export function makeLogger(
+  level: LogLevel,
+  stream: DestinationStream,
+  place: Readonly<Record<string, unknown>> = {},
+): Logger {
   return pino(
     {
       level,
-      base: null,
+      base: Object.keys(place).length === 0 ? null : place,
       timestamp: () => `,"time":"${new Date().toISOString()}"`,
       formatters: { level: (label) => ({ level: label }) },
       redact: { paths: secretFields.flatMap((field) => [field, `*.${field}`, `*.*.${field}`]), censor: "[secret]" },

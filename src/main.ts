@@ -82,7 +82,7 @@ async function converse(config: Config, flags: Flags): Promise<void> {
 
 /** Lives on Discord until a signal ends it. Each role loads only what it needs. */
 async function serve(config: Config, flags: Flags): Promise<void> {
-  const log = makeLogger(config.logLevel, process.stderr);
+  const log = logOf(config);
   switch (config.role) {
     case "all-in-one":
       await live(config, flags, log, (await import("./roles/all-in-one.ts")).talkOnDiscord);
@@ -100,8 +100,7 @@ async function serve(config: Config, flags: Flags): Promise<void> {
 
 /** Lives in a cluster without Discord, until its Secret has a token. */
 async function waitForToken(config: Config, flags: Flags): Promise<void> {
-  const log = makeLogger(config.logLevel, process.stderr);
-  await live(config, flags, log, (await import("./roles/without-token.ts")).waitForToken);
+  await live(config, flags, logOf(config), (await import("./roles/without-token.ts")).waitForToken);
 }
 
 /** Brings the database to this build's schema and ends. */
@@ -139,6 +138,12 @@ async function live(
     complain: (sentence) => process.stderr.write(`${sentence}\n`),
   });
   return running;
+}
+
+/** Each line names the pod, where there is one. */
+function logOf({ logLevel, cluster: { pod, node, namespace } }: Config): Logger {
+  const place = Object.fromEntries(Object.entries({ pod, node, namespace }).filter(([, value]) => value !== null));
+  return makeLogger(logLevel, process.stderr, place);
 }
 
 /** A log on the screen would tear up the conversation; it stands beside the data instead. */

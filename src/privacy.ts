@@ -15,7 +15,7 @@ export function makePrivacyDesk(options: {
   database: Database;
   inbox: Inbox;
   memory: Memory;
-  retentionDays: number | null;
+  retentionDays: () => number | null;
 }): PrivacyDesk {
   const { database, inbox, memory, retentionDays } = options;
   return {

@@ -96,7 +96,7 @@ export interface Removed {
 /** What people decide about what is kept of them. */
 export interface PrivacyDesk {
   /** Null: kept until somebody has it forgotten. */
-  readonly retentionDays: number | null;
+  readonly retentionDays: () => number | null;
   /** False for who has opted out: they are answered, and nothing of it is kept. */
   isRemembered(personId: Snowflake): Promise<boolean>;
   setRemembered(personId: Snowflake, wanted: boolean): Promise<void>;

@@ -31,7 +31,7 @@ export function makeConsent(options: ConsentOptions): Readonly<Record<string, De
     }),
     "forget channel": (asking) => propose(options, asking, `channel:${asking.options["channel"] ?? asking.channelId}`),
     "privacy show": async ({ locale, asker }) => {
-      const { retentionDays: days } = desk;
+      const days = desk.retentionDays();
       const kept = days === null ? phrase(locale, "privacy.for-ever") : phrase(locale, "privacy.days", { days });
       const isRemembered = await desk.isRemembered(asker.id);
       const choice = phrase(locale, isRemembered ? "privacy.remembered" : "privacy.not-remembered");

@@ -165,14 +165,15 @@ const retentionEveryMs = 3_600_000;
 const retentionBatch = 500;
 
 /** Forgets what is older than `days`, memories and the words of turns alike, at the start and then every hour, in batches. Null: nothing. */
-export function makeRetention(options: { database: Database; days: number | null; log: Logger }): Component & {
+export function makeRetention(options: { database: Database; days: () => number | null; log: Logger }): Component & {
   runOnce(): Promise<number>;
 } {
-  const { database, days, log } = options;
+  const { database, log } = options;
   let timer: NodeJS.Timeout | undefined;
   let running: Promise<unknown> = Promise.resolve();
   let stopped = false;
   const runOnce = async (): Promise<number> => {
+    const days = options.days();
     let total = 0;
     for (let removed = retentionBatch; days !== null && removed === retentionBatch && !stopped; total += removed) {
       removed = await forgetBatch(database, days);

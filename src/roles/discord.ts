@@ -80,10 +80,9 @@ export function makeCounter(
   { rest, voices }: Discord,
   status: (signal: AbortSignal) => Promise<Readonly<Record<string, unknown>>>,
 ): { counter: Interactions; commands: Component } {
-  const { inbox, memory, places } = foundation;
+  const { inbox, memory, places, tuning } = foundation;
   const { database } = foundation.postgres;
-  const { retentionDays } = config.memory;
-  const privacy = makePrivacyDesk({ database, inbox, memory, retentionDays });
+  const privacy = makePrivacyDesk({ database, inbox, memory, retentionDays: () => tuning.retentionDays() });
   const self = () => voices.reception().userId;
   const counter = makeInteractions({
     rest,

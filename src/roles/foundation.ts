@@ -35,6 +35,7 @@ import { makeFleetRateLimits } from "../resilience/rate-limits-of-fleet.ts";
 import { makeRedisRateLimits } from "../resilience/rate-limits-redis.ts";
 import type { RateLimits } from "../resilience/rate-limits.ts";
 import { makeTargets } from "../resilience/targets.ts";
+import { makeTuning, type Tuning } from "../tuning.ts";
 import { watchAgentsFile } from "../settings/file-settings.ts";
 import { watchKubernetes } from "../settings/kubernetes-settings.ts";
 import { watchSecretFiles } from "../settings/secret-files.ts";
@@ -60,15 +61,16 @@ export function makeFoundation(
   readable: (places: Places) => (envelope: Envelope) => Promise<Readable>,
 ) {
   const { config, metrics, log } = options;
+  const tuning = makeTuning(config, log);
   const targets = makeTargets(config.targets, metrics, log);
   const breakers = makeBreakers(config, metrics);
   const { secrets, postgres, notices, redis, connections } = makeConnections(options);
   const { database } = postgres;
-  const { settings, cluster, missingToken } = makeSettings(options, database, notices);
+  const { settings, cluster, missingToken } = makeSettings(options, tuning, database, notices);
   const places = makePlaces(database, 10_000);
   const alone = config.postgresql.url === null;
   const inbox = makeInbox({ database, notices, alone, migrates: postgres.migrates, log });
-  const { model, limits } = makeGoverned(options, breakers.gemini, { notices, cache: redis?.cache ?? null });
+  const { model, limits } = makeGoverned(options, tuning, breakers.gemini, { notices, cache: redis?.cache ?? null });
   const memory = makeMemory({
     database,
     recentTurns: makeRecentTurns(config, redis?.cache ?? null),
@@ -81,10 +83,11 @@ export function makeFoundation(
     alsoReadable: readable(places),
   });
   const embedding = makeEmbedding({ database, model, log, patienceMs: 5 * 60_000, everyMs: 5_000 });
-  const retention = makeRetention({ database, days: config.memory.retentionDays, log });
+  const retention = makeRetention({ database, days: () => tuning.retentionDays(), log });
   metrics.watchInbox(() => inbox.report());
   return {
     targets,
+    tuning,
     breakers,
     /** At most one part, which starts before whatever may have to wait. */
     secrets,
@@ -109,6 +112,7 @@ export function makeFoundation(
 /** What the bot is like, and in a cluster the parts that tell it how its Agents fare. */
 function makeSettings(
   { config, agentsPath, metrics, log }: RoleOptions,
+  tuning: Tuning,
   sql: Sql,
   notices: Notices,
 ): { settings: Settings; cluster: readonly Component[]; missingToken: readonly Component[] } {
@@ -116,7 +120,8 @@ function makeSettings(
     return { settings: watchAgentsFile(agentsPath, log), cluster: [], missingToken: [] };
   const open = () => openKubernetes({ namespace: config.cluster.namespace });
   const hasVoice = (agent: string) => agent in config.discord.voices;
-  const settings = watchKubernetes({ open, hasVoice, metrics, log });
+  const tune = { configMap: config.cluster.settingsConfigMap, take: tuning.take };
+  const settings = watchKubernetes({ open, hasVoice, tune, metrics, log });
   const pod = config.cluster.pod ?? hostname();
   const revisions = () => revisionsOf(settings.states());
   const serving = makeServing({ sql, notices, pod, revisions, log });
@@ -216,6 +221,7 @@ function makeBreakers(config: Config, metrics: Metrics): { memory: Breaker; gemi
 /** The model behind its governor, and the part that counts its limits where other processes count them too. */
 function makeGoverned(
   { config, metrics, log }: RoleOptions,
+  tuning: Tuning,
   breaker: Breaker,
   { notices, cache }: { notices: Notices; cache: Cache | null },
 ): { model: Governor; limits: readonly Component[] } {
@@ -223,7 +229,7 @@ function makeGoverned(
   const model = gemini.apiKey === null ? makeOffline() : makeGemini({ ...gemini, apiKey: gemini.apiKey });
   const patienceMs = Math.max(1_000, config.turnDeadlineMs - 20_000);
   const govern = (limits: RateLimits) => makeGovernor({ model, limits, breaker, metrics, log, patienceMs });
-  const counting = { limits: () => gemini, now: () => Date.now() };
+  const counting = { limits: () => tuning.limits(), now: () => Date.now() };
   if (cache === null && config.postgresql.url === null)
     return { model: govern(makeInProcessRateLimits(counting)), limits: [] };
   const limits = makeFleetRateLimits({

@@ -11,6 +11,11 @@ import type { Settings, Snapshot } from "./settings.ts";
 interface KubernetesSettingsOptions {
   readonly open: () => Promise<KubernetesApi>;
   readonly hasVoice: (agent: string) => boolean;
+  /** Takes the ConfigMap with what may change besides the agents, null when it is not there, and says what is wrong with it. */
+  readonly tune: {
+    readonly configMap: string | null;
+    readonly take: (data: Readonly<Record<string, string>> | null) => readonly Fault[];
+  };
   readonly metrics: Metrics;
   readonly log: Logger;
 }
@@ -57,7 +62,7 @@ export function watchKubernetes(options: KubernetesSettingsOptions): KubernetesS
   const { agents, configMaps } = makeReflectors(options, there, schedule);
   const isKnown = () => agents.isSynced() && (configMaps.isSynced() || configMaps.trouble() !== null);
   const verdict = makeVerdict(
-    options.hasVoice,
+    options,
     makeReports(options.log, () => there().namespace),
   );
 
@@ -76,7 +81,7 @@ export function watchKubernetes(options: KubernetesSettingsOptions): KubernetesS
     },
     check: async () => {
       const trouble = [agents, configMaps].map(troubleIn).find((sentence) => sentence !== null) ?? null;
-      const refused = faultsOf(verdict.states()).length;
+      const refused = verdict.faults().length;
       const snapshot = verdict.snapshot();
       const details = { revision: snapshot?.revision ?? null, agents: snapshot?.agents.length ?? 0, refused };
       if (trouble !== null) return { status: "degraded", details: { ...details, reason: trouble } };
@@ -87,7 +92,7 @@ export function watchKubernetes(options: KubernetesSettingsOptions): KubernetesS
       if (snapshot === null) throw new Error("settings are read before they were started");
       return snapshot;
     },
-    refused: () => faultsOf(verdict.states()),
+    refused: () => verdict.faults(),
     api: there,
     states: () => verdict.states(),
     onChange: (listener) => listeners.push(listener),
@@ -114,16 +119,19 @@ function makeReflectors({ metrics, log }: KubernetesSettingsOptions, api: () => 
 }
 
 /** What is served, and why the rest is not. */
-function makeVerdict(hasVoice: (agent: string) => boolean, reports: ReturnType<typeof makeReports>) {
+function makeVerdict({ hasVoice, tune }: KubernetesSettingsOptions, reports: ReturnType<typeof makeReports>) {
   let snapshot: Snapshot | null = null;
   let states: readonly AgentState[] = [];
+  let faults: readonly Fault[] = [];
   return {
     snapshot: () => snapshot,
     states: () => states,
+    faults: () => faults,
     decide: (objects: Iterable<AgentObject>, configMaps: ReadonlyMap<string, ConfigMapObject>): void => {
       const last = new Map((snapshot?.agents ?? []).map((agent) => [agent.name, agent]));
       states = decideAgents(objects, { configMaps, last, hasVoice });
-      reports.faults(faultsOf(states));
+      faults = [...tuningFaults(tune, configMaps), ...faultsOf(states)];
+      reports.faults(faults);
       const served = states.flatMap(({ agent }) => agent ?? []);
       // A namespace that was emptied by mistake must not silence the bot.
       if (served.length === 0) return reports.nobody(snapshot);
@@ -133,6 +141,15 @@ function makeVerdict(hasVoice: (agent: string) => boolean, reports: ReturnType<t
       snapshot = next;
     },
   };
+}
+
+function tuningFaults(
+  { configMap, take }: KubernetesSettingsOptions["tune"],
+  configMaps: ReadonlyMap<string, ConfigMapObject>,
+): Fault[] {
+  if (configMap === null) return [];
+  const found = configMaps.get(configMap) ?? null;
+  return take(found?.data ?? null).map((fault) => ({ ...fault, where: `configmap/${configMap} data.${fault.where}` }));
 }
 
 function keepAgent(value: unknown): AgentObject | null {
@@ -172,8 +189,8 @@ function makeReports(log: Logger, namespace: () => string) {
       const now = JSON.stringify(faults);
       if (now === faultsTold) return;
       faultsTold = now;
-      if (faults.length === 0) log.info("the agents are good again");
-      else log.error({ faults }, "Agents of the cluster have faults; see kubectl describe dagent");
+      if (faults.length === 0) log.info("the settings are good again");
+      else log.error({ faults }, "settings of the cluster have faults; see kubectl describe dagent");
     },
     nobody: (last: Snapshot | null) => {
       if (isEmptyTold) return;

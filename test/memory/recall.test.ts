@@ -203,10 +203,10 @@ await describeOnBothDatabases("memory", ({ open }) => {
         Array.from({ length: 700 }, (_, i) => saying(`old ${i}`, old)),
       );
       await remember(database, [saying("young", { ...old, createdAt: new Date() })]);
-      const retention = makeRetention({ database, days: 30, log: pino({ level: "silent" }) });
+      const retention = makeRetention({ database, days: () => 30, log: pino({ level: "silent" }) });
       await retention.runOnce();
       expect(await database.query("select text from memories where scope = 5000")).toEqual([{ text: "young" }]);
-      expect(await makeRetention({ database, days: null, log: pino({ level: "silent" }) }).runOnce()).toBe(0);
+      expect(await makeRetention({ database, days: () => null, log: pino({ level: "silent" }) }).runOnce()).toBe(0);
     });
   });
 });

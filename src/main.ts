@@ -12,6 +12,7 @@ import { makeTerminal } from "./terminal/terminal.ts";
 
 const usage = `discord-agent [options]            talk with the agents in this terminal
 discord-agent validate FILE…       only check manifests of agents
+discord-agent healthy              ask the process on HEALTH_CHECK_PORT whether it is ready: exit 0 or 1
 
   --data DIR      where everything is kept (./data)
   --agents PATH   a file of Agent manifests, or a folder of them (agents.yaml)
@@ -35,6 +36,7 @@ const options = {
 type Flags = { data: string; agents: string; as?: string; json: boolean };
 
 const exitMisconfigured = 78;
+const healthyMs = 2_500;
 /** A stop that is over sooner needs no words. */
 const noticeableMs = 300;
 const leaving = "Finishing the answer, then leaving. Ctrl-C again leaves at once; whatever is not answered is kept.";
@@ -46,6 +48,7 @@ async function main(): Promise<void> {
   if (values.help) return void process.stdout.write(usage);
   if (values.version) return void process.stdout.write(`${version()}\n`);
   if (positionals[0] === "validate") return validate(positionals.slice(1));
+  if (positionals[0] === "healthy") return healthy();
   if (positionals.length > 0)
     return refuse([{ where: "arguments", problem: `"${positionals[0]}" is no command`, remedy: "See --help" }]);
   const config = await configuration();
@@ -193,6 +196,21 @@ async function validate(paths: readonly string[]): Promise<void> {
   const { agents, faults } = validateFiles(paths);
   if (faults.length > 0) return refuse(faults);
   process.stdout.write(`${agents} ${agents === 1 ? "agent" : "agents"}, no faults\n`);
+}
+
+/** For the health check of an image that has no shell. */
+async function healthy(): Promise<void> {
+  const config = await configuration();
+  if (config === null) return;
+  try {
+    const url = `http://127.0.0.1:${config.healthPort}/health/ready`;
+    const { ok, status } = await fetch(url, { signal: AbortSignal.timeout(healthyMs) });
+    process.stdout.write(ok ? "ready\n" : `not ready: /health/ready answers ${status}\n`);
+    process.exitCode = ok ? 0 : 1;
+  } catch {
+    process.stdout.write(`nobody answers on port ${config.healthPort}\n`);
+    process.exitCode = 1;
+  }
 }
 
 function refuse(faults: readonly Fault[]): void {

@@ -3,8 +3,8 @@ import { agentManifest } from "../src/settings/agent-schema.ts";
 import { structuralSchema, type Additions, type Rule, type Schema } from "./structural-schema.ts";
 
 /** The API group and version of the custom resource. */
-export const group = "discord-agent.dev";
-export const version = "v1alpha1";
+const group = "discord-agent.dev";
+const version = "v1alpha1";
 
 const rules = (...all: Rule[]): Schema => ({ "x-kubernetes-validations": all });
 
@@ -86,7 +86,7 @@ const additions: Additions = {
 };
 
 /** The form of one agent, as Kubernetes checks it; without what the API server knows about every object. */
-export function agentSchema(): Schema {
+function agentSchema(): Schema {
   const { properties, ...rest } = z.toJSONSchema(agentManifest, { io: "input" }) as Schema & { properties: Schema };
   const { spec } = properties;
   const schema = structuralSchema({ ...rest, properties: { spec }, required: ["spec"] }, additions);

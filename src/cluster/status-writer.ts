@@ -27,7 +27,7 @@ interface StatusWriterOptions {
 }
 
 /** Which process writes: the first by name of those that are there. */
-export function isElected(pod: string, serving: Pick<Serving, "pods">): boolean {
+function isElected(pod: string, serving: Pick<Serving, "pods">): boolean {
   return serving.pods()[0]?.pod === pod;
 }
 

@@ -23,7 +23,7 @@ export class KubernetesError extends ForeseenError {
 }
 
 /** One request; `body` is sent as JSON. */
-export interface KubernetesRequest {
+interface KubernetesRequest {
   readonly method: "GET" | "POST" | "PATCH";
   readonly path: string;
   readonly query?: Readonly<Record<string, string>>;

@@ -13,7 +13,7 @@ const run = promisify(execFile);
 const missing = "KUBECONFIG names no disposable cluster: kind create cluster, then npm run test:cluster";
 
 /** Null where there is a cluster to test on; with CI=true one must be there. */
-export const whyNoCluster: string | null = (process.env["KUBECONFIG"] ?? "") === "" ? missing : null;
+const whyNoCluster: string | null = (process.env["KUBECONFIG"] ?? "") === "" ? missing : null;
 if (whyNoCluster !== null && process.env["CI"] === "true") throw new Error(whyNoCluster);
 
 /** A namespace of a real cluster that is gone after the suite. */

@@ -8,6 +8,8 @@ const permissive = new Set([
   "ISC",
   "MIT",
   "MIT-0",
+  "PSF-2.0",
+  "Unlicense",
 ]);
 
 /** The part of package-lock.json that is read: packages by their path. */

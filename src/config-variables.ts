@@ -100,7 +100,7 @@ export const table = {
   SETTINGS_CONFIGMAP: variable(
     objectName,
     null,
-    "ConfigMap of the namespace with variables that may change while the process runs; see docs/kubernetes.md",
+    "ConfigMap of the namespace with variables that may change while the process runs: log level, limits of the model, retention",
   ),
   POD_NAME: variable(objectName, null, "The pod, from the downward API; logs and `/status` carry it"),
   POD_NAMESPACE: variable(

@@ -39,7 +39,7 @@ export async function runRole(
   program?: "dist/main.js",
 ): Promise<Watched> {
   const folder = await temporaryFolder();
-  const one = await startWatched(
+  const one = startWatched(
     folder.path,
     {
       ROLE: role,

@@ -32,7 +32,7 @@ describeOnCluster("the agents of a cluster", ({ kubectl, name: namespace }) => {
       GEMINI_BASE_URL: gemini.url,
       GEMINI_REQUESTS_PER_MINUTE: "1000",
     };
-    const one = await startDiscordBot(discord, home, env);
+    const one = startDiscordBot(discord, home, env);
     pods.push(one);
     return one;
   };

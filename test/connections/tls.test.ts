@@ -124,7 +124,7 @@ describeUnless(await whyNoRedis(), "Redis behind TLS", () => {
   });
   /** Starts the product in a terminal; resolves to what it says of its Redis, or why it did not start. */
   const startWith = async (env: Readonly<Record<string, string>>, wanted: object = {}) => {
-    const bot = await startWatched(join(folder.path, "data"), env);
+    const bot = startWatched(join(folder.path, "data"), env);
     let code: number | null = null;
     void bot.exited.then((ended) => (code = ended));
     const found = await vi.waitFor(async () => {

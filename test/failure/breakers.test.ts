@@ -11,7 +11,7 @@ describe("the breaker", () => {
   let folder: Awaited<ReturnType<typeof temporaryFolder>>;
   let bot: Watched;
   const start = async (env: Readonly<Record<string, string>> = {}) => {
-    bot = await startWatched(folder.path, { GEMINI_API_KEY: "x", GEMINI_BASE_URL: simulator.url, ...env });
+    bot = startWatched(folder.path, { GEMINI_API_KEY: "x", GEMINI_BASE_URL: simulator.url, ...env });
   };
   const end = async () => {
     bot.end();

@@ -76,8 +76,8 @@ describeUnless((await whyNoOwnPostgres()) ?? (await whyNoOwnRedis()), "no secret
     const { ann, general } = furnish(discord);
     const { world } = discord;
     const home = { data: folder.path, env };
-    running.push(await startDiscordBot(discord, home, { ROLE: "gateway" }));
-    running.push(await startDiscordBot(discord, home, { ROLE: "worker" }));
+    running.push(startDiscordBot(discord, home, { ROLE: "gateway" }));
+    running.push(startDiscordBot(discord, home, { ROLE: "worker" }));
     await Promise.all(running.map(ready));
     gemini.script({ reply: { agent: "mira", reply: `${replied} and more` }, on: "generate", times: null });
     const ask = async () => {

@@ -28,7 +28,7 @@ describe("no key, no message, no reply and no prompt stands in a log, an error, 
     const text = await readFile(join(root, "agents.yaml"), "utf8");
     await writeFile(agents, text.replace("You are Mira, the facilitator.", `You are Mira, the facilitator. ${prompt}`));
     const env = { GEMINI_API_KEY: key, GEMINI_BASE_URL: simulator.url, LOG_LEVEL: "trace" };
-    return { agents, bot: await startWatched(join(folder.path, name), env, ["--json", "--agents", agents]) };
+    return { agents, bot: startWatched(join(folder.path, name), env, ["--json", "--agents", agents]) };
   };
 
   it.each<FaultName | "none">(["none", "400-key", "429-day", "502-html", "error-in-200", "half-json"])(

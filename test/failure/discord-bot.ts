@@ -18,7 +18,7 @@ export function startDiscordBot(
   home: Pick<Home, "data" | "env">,
   env: Readonly<Record<string, string>> = {},
   flags: readonly string[] = [],
-): Promise<Watched> {
+): Watched {
   return startWatched(
     home.data,
     {

@@ -24,7 +24,7 @@ describeUnless(await whyNoPostgres(), "what people say reaches the bot once", ()
     house = furnish(simulator);
   };
   const start = async (env: Readonly<Record<string, string>> = {}) => {
-    const bot = await startDiscordBot(simulator, home, env);
+    const bot = startDiscordBot(simulator, home, env);
     bots.push(bot);
     await ready(bot);
     return bot;

@@ -62,7 +62,7 @@ export async function openHouse(options: DiscordSimulatorOptions = {}): Promise<
     world,
     start: async (env = {}, flags = []) => {
       const model = { GEMINI_API_KEY: "x", GEMINI_BASE_URL: gemini.url, GEMINI_REQUESTS_PER_MINUTE: "1000" };
-      bot = await startDiscordBot(discord, { data: folder.path, env: {} }, { ...model, ...env }, flags);
+      bot = startDiscordBot(discord, { data: folder.path, env: {} }, { ...model, ...env }, flags);
       await ready(bot);
       return bot;
     },

@@ -24,7 +24,7 @@ describe("a bot that Discord refuses", () => {
   });
   /** Starts, waits for the end, and gives the sentences of its fatal lines. */
   const runToEnd = async (env: Readonly<Record<string, string>> = {}) => {
-    const bot = await startDiscordBot(simulator, home, env);
+    const bot = startDiscordBot(simulator, home, env);
     const code = await bot.exited;
     const fatal = bot.log.filter((line) => line["level"] === "fatal");
     return { code, fatal: fatal.map((line) => String(line["msg"])), errors: bot.errors() };
@@ -61,7 +61,7 @@ describe("a bot that Discord refuses", () => {
     const { ann, general } = await open();
     const { world } = simulator;
     world.setPrivileged(world.reception, []);
-    const bot = await startDiscordBot(simulator, home);
+    const bot = startDiscordBot(simulator, home);
     await ready(bot);
     world.say({ channel: general, author: ann, text: "nobody in particular" });
     const asked = world.say({ channel: general, author: ann, text: `<@${world.reception.id}> who are you?` });

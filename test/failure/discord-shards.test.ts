@@ -18,7 +18,7 @@ describeUnless(await whyNoPostgres(), "the guilds of a bot", () => {
     return furnish(simulator);
   };
   const start = async (env: Readonly<Record<string, string>> = {}) => {
-    const bot = await startDiscordBot(simulator, home, env);
+    const bot = startDiscordBot(simulator, home, env);
     bots.push(bot);
     return bot;
   };

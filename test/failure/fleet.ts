@@ -75,7 +75,7 @@ export async function openFleet(servers: { postgres: string; redis: string | nul
       },
     });
   const begin: Fleet["begin"] = async (role, env = {}) => {
-    const one = await startDiscordBot(discord, { data: folder.path, env: shared }, { ROLE: role, ...env });
+    const one = startDiscordBot(discord, { data: folder.path, env: shared }, { ROLE: role, ...env });
     processes.push(one);
     return one;
   };

@@ -10,7 +10,7 @@ describe("what operators see of a conversation and of a fault", () => {
   beforeAll(async () => {
     simulator = await startGeminiSimulator();
     folder = await temporaryFolder();
-    bot = await startWatched(folder.path, {
+    bot = startWatched(folder.path, {
       GEMINI_API_KEY: "x",
       GEMINI_BASE_URL: simulator.url,
       GEMINI_REQUESTS_PER_MINUTE: "100000",

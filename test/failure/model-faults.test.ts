@@ -129,7 +129,7 @@ async function during(env: Readonly<Record<string, string>>, talk: (stage: Stage
   const bots: Watched[] = [];
   const model = { GEMINI_API_KEY: "x", GEMINI_BASE_URL: simulator.url, GEMINI_REQUESTS_PER_MINUTE: "100000" };
   const start = async () => {
-    const bot = await startWatched(folder.path, { ...model, ...env });
+    const bot = startWatched(folder.path, { ...model, ...env });
     bots.push(bot);
     return bot;
   };

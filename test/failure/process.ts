@@ -1,6 +1,5 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { createServer, type AddressInfo } from "node:net";
 import { join } from "node:path";
 import { text } from "node:stream/consumers";
 import { startBot, type Bot } from "./bot.ts";
@@ -31,16 +30,6 @@ export async function runToEnd(
   return { code: code as number | null, stdout, stderr: stderr.split("\n").filter((line) => line !== "") };
 }
 
-/** A port of loopback that was free a moment ago. */
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, "127.0.0.1");
-  await once(server, "listening");
-  const { port } = server.address() as AddressInfo;
-  server.close();
-  await once(server, "close");
-  return port;
-}
-
 /** A running product and its health API. */
 export interface Watched extends Bot {
   /** Asks the health API; rejects as long as nobody listens. */
@@ -67,18 +56,20 @@ interface Metrics {
   value(name: string, labels?: Readonly<Record<string, string>>): number | null;
 }
 
-/** Starts the product as `startBot` does, on a port that is known. */
-export async function startWatched(
+/** Starts the product as `startBot` does, its health API on whatever port is free then. */
+export function startWatched(
   data: string,
   env: Readonly<Record<string, string>>,
   flags: readonly string[] = ["--json"],
   program?: string,
-): Promise<Watched> {
-  const port = await freePort();
-  const bot = startBot(data, { ...env, HEALTH_CHECK_PORT: String(port) }, flags, program);
-  // Somebody else may have taken the port meanwhile; then the log says where it is.
-  const origin = () => bot.log.map((line) => line["listening"]).find((url) => typeof url === "string");
-  const get = (path: string, init?: RequestInit) => fetch(`${origin() ?? `http://127.0.0.1:${port}`}${path}`, init);
+): Watched {
+  const bot = startBot(data, env, flags, program);
+  // A port chosen here could be the local end of somebody's connection by the time the bot wants it.
+  const get = async (path: string, init?: RequestInit) => {
+    const origin = bot.log.map((line) => line["listening"]).find((url) => typeof url === "string");
+    if (origin === undefined) throw new Error("the bot has not said where its health API listens");
+    return await fetch(`${origin}${path}`, init);
+  };
   return {
     ...bot,
     get,

@@ -42,7 +42,7 @@ export async function openCounter(openHome: () => Promise<Home> = openEmbeddedHo
   const begun = () => discord.report().readies + discord.report().resumeds;
   const start = async (more: Readonly<Record<string, string>> = {}) => {
     const before = begun();
-    bot = await startDiscordBot(discord, home, { ...env, ...more });
+    bot = startDiscordBot(discord, home, { ...env, ...more });
     await ready(bot);
     await vi.waitFor(() => expect(begun()).toBeGreaterThan(before), patience);
     await vi.waitFor(() => expect(world.commands(world.reception).length).toBeGreaterThan(0), patience);

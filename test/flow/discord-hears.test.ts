@@ -17,7 +17,7 @@ describe("on Discord the bot hears", () => {
     house = furnish(discord);
     folder = await temporaryFolder();
     const env = { GEMINI_API_KEY: "x", GEMINI_BASE_URL: gemini.url, GEMINI_REQUESTS_PER_MINUTE: "1000" };
-    bot = await startDiscordBot(discord, { data: folder.path, env: {} }, env);
+    bot = startDiscordBot(discord, { data: folder.path, env: {} }, env);
     await ready(bot);
   });
   afterAll(async () => {

@@ -38,7 +38,7 @@ describeUnless(await whyNoOwnPostgres(), "the two roles of docs/operations/datab
     runToEnd([], { cwd: folder.path, env: { ROLE: "migrate", POSTGRESQL_URL: url } }).then(({ code }) => code);
   const start = async (role: "gateway" | "worker", url: string) => {
     const home = { data: folder.path, env: { POSTGRESQL_URL: url } };
-    const one = await startDiscordBot(discord, home, { ROLE: role });
+    const one = startDiscordBot(discord, home, { ROLE: role });
     running.push(one);
     return one;
   };

@@ -16,7 +16,7 @@ describeUnless(await whyNoPostgres(), "processes with a role of their own", () =
   let running: Watched[];
   const start = async (role: "gateway" | "worker") => {
     const model = { GEMINI_API_KEY: "x", GEMINI_BASE_URL: gemini.url, GEMINI_REQUESTS_PER_MINUTE: "1000" };
-    const one = await startDiscordBot(discord, home, { ...model, ROLE: role });
+    const one = startDiscordBot(discord, home, { ...model, ROLE: role });
     running.push(one);
     return one;
   };

@@ -14,7 +14,7 @@ describeUnless(await whyNoOwnPostgres(), "a process that is started while Postgr
   let env: Readonly<Record<string, string>>;
   let running: Watched[];
   const start = async (role: string) => {
-    const one = await startDiscordBot(discord, { data: folder.path, env: { ...env, ROLE: role } });
+    const one = startDiscordBot(discord, { data: folder.path, env: { ...env, ROLE: role } });
     running.push(one);
     await vi.waitFor(
       () =>

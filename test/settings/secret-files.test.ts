@@ -66,7 +66,7 @@ describe("a folder of secrets", () => {
     it("gives it its token, and ends it in order when the token is exchanged", async () => {
       await mount("v1", { DISCORD_TOKEN: "sim-reception-token-0000" });
       const env = { DISCORD_TOKEN: "", SECRETS_DIR: secrets };
-      bot = await startDiscordBot(discord, { data: folder.path, env });
+      bot = startDiscordBot(discord, { data: folder.path, env });
       await ready(bot);
       await mount("v2", { DISCORD_TOKEN: "sim-another-token-1111" });
       expect(await bot.exited).toBe(0);

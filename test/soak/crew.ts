@@ -67,7 +67,7 @@ class Processes implements Crew {
   async start(bot: number): Promise<void> {
     const { home = "", env = {} } = this.#posts[bot] ?? {};
     this.#note(bot, "start");
-    const life = await startWatched(home, env, []);
+    const life = startWatched(home, env, []);
     this.#lives.push({ bot, life });
     this.#current[bot] = life;
     void life.exited.then((code) => this.#ended(bot, life, code));

@@ -1,11 +1,122 @@
-import { mkdirSync, writeFileSync } from "node:fs";
+import { mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
+import { parseArgs, parseEnv } from "node:util";
+import { parse } from "yaml";
+import type { z } from "zod";
+import { chartFiles } from "./chart.ts";
 import { agentCrd } from "./crd.ts";
+import { manifestFiles } from "./manifests.ts";
+import { secretsOf } from "./secrets.ts";
+import { fillIn } from "./values/values-schema.ts";
 import { yamlText } from "./yaml-text.ts";
 
-const files = new Map([["k8s/crds/agents.yaml", yamlText([agentCrd()])]]);
-for (const [path, text] of files) {
-  const whole = join(import.meta.dirname, "..", path);
-  mkdirSync(dirname(whole), { recursive: true });
-  writeFileSync(whole, text);
+const usage = `npm run synth                                   writes k8s/ and charts/
+npm run synth -- --values FILE --out DIR        your own manifests, with the values of the chart
+
+  --name NAME         what the names of objects begin with (discord-agent)
+  --namespace NAME    where they are (discord-agent)
+  --env-file FILE     makes the Secret from an environment file; do not commit what comes out
+  --agents FILE       Agents that are applied with it
+`;
+
+const root = join(import.meta.dirname, "..");
+const read = (path: string) => readFileSync(path, "utf8");
+const { version } = JSON.parse(read(join(root, "package.json"))) as { version: string };
+const place = { name: "discord-agent", namespace: "discord-agent", version };
+
+/** Whatever is wrong with what was given, all of it. */
+class Refused extends Error {}
+
+function synthesize(): void {
+  const { values: flags } = parseArgs({
+    options: {
+      values: { type: "string" },
+      out: { type: "string" },
+      name: { type: "string", default: place.name },
+      namespace: { type: "string", default: place.namespace },
+      "env-file": { type: "string" },
+      agents: { type: "string" },
+      help: { type: "boolean", default: false },
+    },
+  });
+  if (flags.help) return void process.stdout.write(usage);
+  const { out, values, agents, name, namespace, "env-file": envFile } = flags;
+  if (out === undefined) {
+    if (values !== undefined || envFile !== undefined || agents !== undefined)
+      throw new Refused(`--out DIR: says where your manifests go\n\n${usage}`);
+    return ours();
+  }
+  const files = manifestFiles({
+    values: readValues(values === undefined ? {} : parse(read(values)), values ?? "values"),
+    name,
+    namespace,
+    version,
+    ...(envFile === undefined ? {} : { secret: secrets(envFile) }),
+    ...(agents === undefined ? {} : { agents: read(agents) }),
+  });
+  write(out, files);
+  process.stdout.write(`kubectl apply -k ${out}\n`);
+}
+
+/** What is committed: the folders of k8s/ and the chart. */
+function ours(): void {
+  const crd = new Map([
+    [
+      "Kustomization",
+      yamlText([{ apiVersion: "kustomize.config.k8s.io/v1beta1", kind: "Kustomization", resources: ["agents.yaml"] }]),
+    ],
+    ["agents.yaml", yamlText([agentCrd()])],
+  ]);
+  const folders = new Map([
+    ["k8s/crds", crd],
+    [
+      "k8s/trial",
+      manifestFiles({ ...place, values: readValues({}, "trial"), agents: read(join(root, "agents.yaml")) }),
+    ],
+    [
+      "k8s/production",
+      manifestFiles({ ...place, values: readValues(parse(read(join(root, "cdk8s/production.yaml"))), "production") }),
+    ],
+    ["charts/discord-agent", chartFiles(version)],
+  ]);
+  for (const [folder, files] of folders) {
+    rmSync(join(root, folder), { recursive: true, force: true });
+    write(join(root, folder), files);
+  }
+}
+
+function write(folder: string, files: ReadonlyMap<string, string>): void {
+  for (const [name, text] of files) {
+    const path = join(folder, name);
+    mkdirSync(dirname(path), { recursive: true });
+    writeFileSync(path, text);
+  }
+}
+
+function readValues(given: unknown, where: string) {
+  const result = fillIn(given ?? {});
+  if (result.success) return result.data;
+  throw new Refused(result.error.issues.flatMap((issue) => sentences(issue, where)).join("\n"));
+}
+
+function sentences(issue: z.core.$ZodIssue, where: string): string[] {
+  const path = (more: string[] = []) => [...issue.path.map(String), ...more].join(".") || "the file";
+  if (issue.code === "unrecognized_keys")
+    return issue.keys.map((key) => `${where}: ${path([key])} is no value; charts/discord-agent/README.md lists them`);
+  return [`${where}: ${path()}: ${issue.message}; charts/discord-agent/README.md says what it takes`];
+}
+
+function secrets(file: string): Record<string, string> {
+  const { given, faults } = secretsOf(parseEnv(read(file)) as Record<string, string>);
+  if (faults.length > 0) throw new Refused(faults.map((fault) => `${file}: ${fault}`).join("\n"));
+  return given;
+}
+
+try {
+  synthesize();
+} catch (error) {
+  const isForeseen = error instanceof Refused || (error instanceof Error && "code" in error);
+  if (!isForeseen) throw error;
+  process.stderr.write(`${error.message}\n`);
+  process.exitCode = 78;
 }

@@ -3,7 +3,7 @@ import { Misconfigured, type Fault } from "./errors.ts";
 import type { Logger } from "./log.ts";
 
 /** Variables that a ConfigMap may change while the process runs; any other one takes effect with a new process. */
-const tunable = [
+export const tunable = [
   "LOG_LEVEL",
   "GEMINI_REQUESTS_PER_MINUTE",
   "GEMINI_TOKENS_PER_MINUTE",

@@ -1,0 +1,49 @@
+import { Construct } from "constructs";
+import type { Identity } from "./identity.ts";
+import { Manifest } from "./manifest.ts";
+import type { Values } from "../values/values.ts";
+
+/** What the bot may do in the cluster: exactly what it uses, in its own namespace. */
+const rules = [
+  { apiGroups: ["discord-agent.dev"], resources: ["agents"], verbs: ["get", "list", "watch"] },
+  { apiGroups: ["discord-agent.dev"], resources: ["agents/status"], verbs: ["get", "patch", "update"] },
+  { apiGroups: [""], resources: ["configmaps"], verbs: ["get", "list", "watch"] },
+  { apiGroups: ["", "events.k8s.io"], resources: ["events"], verbs: ["create", "patch"] },
+];
+
+/** The ServiceAccount of the bot, its Role and the binding of both. */
+export class Access extends Construct {
+  constructor(scope: Construct, values: Values, identity: Identity) {
+    super(scope, "access");
+    const onlyIf = values.is("serviceAccount.create");
+    const hasAnnotations = values.is("serviceAccount.annotations");
+    const account = values.pair(identity.serviceAccount);
+    new Manifest(this, "account", {
+      apiVersion: "v1",
+      kind: "ServiceAccount",
+      metadata: {
+        ...identity.metadata(undefined, {
+          annotations: values.when(hasAnnotations, values.value("serviceAccount.annotations")),
+        }),
+        name: account,
+      },
+      automountServiceAccountToken: false,
+      onlyIf,
+    });
+    new Manifest(this, "role", {
+      apiVersion: "rbac.authorization.k8s.io/v1",
+      kind: "Role",
+      metadata: identity.metadata(),
+      rules,
+      onlyIf,
+    });
+    new Manifest(this, "binding", {
+      apiVersion: "rbac.authorization.k8s.io/v1",
+      kind: "RoleBinding",
+      metadata: identity.metadata(),
+      roleRef: { apiGroup: "rbac.authorization.k8s.io", kind: "Role", name: identity.name() },
+      subjects: [{ kind: "ServiceAccount", name: account, namespace: values.pair(identity.namespace) }],
+      onlyIf,
+    });
+  }
+}

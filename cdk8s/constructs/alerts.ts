@@ -1,0 +1,94 @@
+const runbook = "docs/operations/troubleshooting.md";
+
+interface Alert {
+  readonly name: string;
+  readonly expression: string;
+  readonly for: string;
+  readonly severity: "warning" | "critical";
+  readonly summary: string;
+  readonly description: string;
+}
+
+const alerts: readonly Alert[] = [
+  {
+    name: "DiscordAgentComponentDown",
+    expression: "min by (namespace, pod, component) (discord_agent_component_up) == 0",
+    for: "1m",
+    severity: "critical",
+    summary: "{{ $labels.pod }} cannot use {{ $labels.component }}",
+    description: "Messages are kept and wait until it is back. /status of the pod says why.",
+  },
+  {
+    name: "DiscordAgentMessagesWait",
+    expression: "max by (namespace) (discord_agent_inbox_oldest_waiting_seconds) > 120",
+    for: "1m",
+    severity: "critical",
+    summary: "Somebody has waited for an answer for more than two minutes",
+    description: "Workers are too few, the model's quota is used up, or a dependency is down.",
+  },
+  {
+    name: "DiscordAgentMessagesBuried",
+    expression: "max by (namespace) (delta(discord_agent_inbox_buried_messages[15m])) > 0",
+    for: "0m",
+    severity: "warning",
+    summary: "A message was given up for good",
+    description: "/status lists the last ones with their reasons.",
+  },
+  {
+    name: "DiscordAgentBreakerOpen",
+    expression: "max by (namespace, breaker) (discord_agent_circuit_breaker_state) == 2",
+    for: "5m",
+    severity: "warning",
+    summary: "The breaker {{ $labels.breaker }} stays open",
+    description: "What it protects has failed again and again; answers come from the next rung of the ladder.",
+  },
+  {
+    name: "DiscordAgentSettingsStale",
+    expression: "time() - max by (namespace, pod) (discord_agent_kubernetes_last_event_timestamp_seconds > 0) > 1800",
+    for: "5m",
+    severity: "warning",
+    summary: "{{ $labels.pod }} has heard nothing of its Agents for half an hour",
+    description: "It goes on with the Agents it knows; changes do not reach it. Look at the API server and the Role.",
+  },
+];
+
+/** Share of turns that failed over a time, of all that ended. */
+const failed = (window: string) =>
+  `sum by (namespace) (rate(discord_agent_messages_total{status="failed"}[${window}])) / sum by (namespace) (rate(discord_agent_messages_total[${window}]))`;
+
+/** Of a goal of 99.5% in 30 days: what burns 2% of the month's budget in an hour, or 5% in six. */
+const burning = [
+  { name: "DiscordAgentBurnsBudgetFast", long: "1h", short: "5m", factor: 14.4, severity: "critical" },
+  { name: "DiscordAgentBurnsBudget", long: "6h", short: "30m", factor: 6, severity: "warning" },
+].map(({ name, long, short, factor, severity }) => ({
+  alert: name,
+  expr: `(${failed(long)}) > ${factor} * 0.005 and (${failed(short)}) > ${factor} * 0.005`,
+  labels: { severity },
+  annotations: {
+    summary: "Too many messages fail",
+    description: `At this rate the month's budget of failed answers (0.5%) is gone ${factor} times too soon.`,
+    runbook_url: runbook,
+  },
+}));
+
+/** The groups of the PrometheusRule; the first records the metric that workers are scaled by. */
+export function alertGroups(waitingMessages: string): object[] {
+  return [
+    {
+      name: "discord-agent.scaling",
+      interval: "15s",
+      rules: [{ record: waitingMessages, expr: "max by (namespace) (discord_agent_inbox_waiting_messages)" }],
+    },
+    {
+      name: "discord-agent.alerts",
+      rules: alerts.map(({ name, expression, for: hold, severity, summary, description }) => ({
+        alert: name,
+        expr: expression,
+        for: hold,
+        labels: { severity },
+        annotations: { summary, description, runbook_url: runbook },
+      })),
+    },
+    { name: "discord-agent.budget", rules: burning },
+  ];
+}

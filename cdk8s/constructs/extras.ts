@@ -1,0 +1,39 @@
+import { Construct } from "constructs";
+import { all, not, type Values } from "../values/values.ts";
+import { secretVariables } from "../values/values-schema.ts";
+import type { Identity } from "./identity.ts";
+import { Manifest } from "./manifest.ts";
+
+/** The volume of the embedded database, and the Secret as the External Secrets Operator makes it. */
+export class Extras extends Construct {
+  constructor(scope: Construct, values: Values, identity: Identity) {
+    super(scope, "extras");
+    const storageClass = "allInOne.storageClassName";
+    new Manifest(this, "data", {
+      apiVersion: "v1",
+      kind: "PersistentVolumeClaim",
+      metadata: identity.metadata("data"),
+      spec: {
+        accessModes: ["ReadWriteOnce"],
+        storageClassName: values.when(values.is(storageClass), values.value(storageClass)),
+        resources: { requests: { storage: values.value("allInOne.storage") } },
+      },
+      onlyIf: all(values.equals("topology", "all-in-one"), not(values.is("postgres.enabled"))),
+    });
+    new Manifest(this, "external-secret", {
+      apiVersion: "external-secrets.io/v1",
+      kind: "ExternalSecret",
+      metadata: { ...identity.metadata(), name: values.pair(identity.secret) },
+      spec: {
+        refreshInterval: values.value("externalSecret.refreshInterval"),
+        secretStoreRef: {
+          name: values.value("externalSecret.storeName"),
+          kind: values.value("externalSecret.storeKind"),
+        },
+        target: { name: values.pair(identity.secret) },
+        dataFrom: [{ extract: { key: values.value("externalSecret.key") } }],
+      },
+      onlyIf: values.is("externalSecret.enabled"),
+    });
+  }
+}

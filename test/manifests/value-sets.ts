@@ -1,0 +1,112 @@
+import fc from "fast-check";
+
+const word = fc.constantFrom(
+  "a",
+  "web-1",
+  "true",
+  "12",
+  "null",
+  "it's",
+  'say "x"',
+  "{{ .Values }}",
+  "ü: #é",
+  "<b>&",
+  "-",
+  "a b",
+);
+const name = fc.constantFrom("", "bot", "my-bot-1", "a".repeat(45));
+const labels = fc.dictionary(fc.constantFrom("example.org/a", "team", "b"), word, { maxKeys: 2 });
+const objects = (...some: object[]) => fc.subarray(some);
+const resources = fc.record(
+  {
+    requests: fc.constantFrom({}, { cpu: "1", memory: "64Mi" }, { cpu: 2 }),
+    limits: fc.constantFrom({}, { memory: "2Gi", cpu: 1 }),
+  },
+  { requiredKeys: [] },
+);
+const placement = {
+  priorityClassName: fc.constantFrom("", "high"),
+  nodeSelector: labels,
+  tolerations: objects({ key: "a", operator: "Exists" }, { key: "b", value: "c", effect: "NoSchedule" }),
+  affinity: fc.constantFrom({}, { nodeAffinity: { preferredDuringSchedulingIgnoredDuringExecution: [] } }),
+};
+const some = <T>(fields: Record<string, fc.Arbitrary<T>>) => fc.record(fields, { requiredKeys: [] });
+const any = (fields: Record<string, fc.Arbitrary<unknown>>) => some<unknown>(fields);
+const bundled = {
+  enabled: fc.boolean(),
+  image: fc.constantFrom("pgvector/pgvector:pg17", "registry.example.org:5000/x:1"),
+  storage: fc.constantFrom("1Gi", "500Mi"),
+  storageClassName: fc.constantFrom("", "fast"),
+};
+const peers = fc.constantFrom([{ ipBlock: { cidr: "10.1.2.3/32" } }], [{ podSelector: {} }, { namespaceSelector: {} }]);
+
+/** Sets of values as users write them: any of the fields, with words that YAML and Helm could take for something else. */
+export const valueSets = any({
+  nameOverride: name,
+  fullnameOverride: name,
+  topology: fc.constantFrom("all-in-one", "split"),
+  image: any({
+    repository: fc.constantFrom("ghcr.io/discord-agent/discord-agent", "localhost:5000/bot"),
+    tag: fc.constantFrom("", "1.2.3", "007"),
+    digest: fc.constantFrom("", `sha256:${"ab".repeat(32)}`),
+    pullPolicy: fc.constantFrom("Always", "IfNotPresent", "Never"),
+  }),
+  imagePullSecrets: objects({ name: "one" }, { name: "two" }),
+  existingSecret: name,
+  externalSecret: any({ enabled: fc.boolean(), storeName: word, key: word }),
+  config: any({
+    LANES: fc.constantFrom(4, "16"),
+    GEMINI_MODEL: word,
+    COLD_MEMORY_THRESHOLD: fc.constantFrom(0.75, "0.5", 1),
+    DISCORD_SHARDS: fc.constantFrom("auto", 2),
+    MAX_MESSAGE_CHARS: fc.constant(100_000),
+  }),
+  settings: any({
+    LOG_LEVEL: fc.constantFrom("debug", "warn"),
+    GEMINI_TOKENS_PER_MINUTE: fc.constantFrom(1_000_000, "250000"),
+  }),
+  allInOne: any({
+    resources,
+    storage: fc.constant("3Gi"),
+    storageClassName: fc.constantFrom("", "fast"),
+    ...placement,
+  }),
+  gateway: any({ replicas: fc.integer({ min: 0, max: 9 }), resources, ...placement }),
+  worker: any({
+    replicas: fc.integer({ min: 0, max: 9 }),
+    resources,
+    autoscaling: any({
+      kind: fc.constantFrom("none", "hpa", "keda"),
+      minReplicas: fc.integer({ min: 1, max: 3 }),
+      maxReplicas: fc.integer({ min: 6, max: 9 }),
+      waitingMessages: fc.constantFrom(1, 8, 100_000),
+    }),
+    ...placement,
+  }),
+  migrate: any({ existingSecret: name }),
+  postgres: any(bundled),
+  redis: any(bundled),
+  serviceAccount: any({ create: fc.boolean(), name, annotations: labels }),
+  networkPolicy: any({
+    enabled: fc.boolean(),
+    monitoringNamespace: word,
+    apiServer: peers,
+    databases: peers,
+    extraEgress: objects({ to: [{ podSelector: {} }] }, { ports: [{ port: 3128 }] }),
+  }),
+  podDisruptionBudget: any({ enabled: fc.boolean() }),
+  serviceMonitor: any({
+    enabled: fc.boolean(),
+    interval: fc.constantFrom("15s", "1m"),
+    labels,
+    statusToken: fc.boolean(),
+  }),
+  prometheusRule: any({ enabled: fc.boolean(), labels }),
+  dashboard: any({ enabled: fc.boolean() }),
+  crds: any({ install: fc.boolean() }),
+  podAnnotations: labels,
+  extraEnv: objects({ name: "A", value: "{{ 1 }}" }, { name: "B", value: "yes" }),
+  extraVolumes: objects({ name: "a", emptyDir: {} }),
+  extraVolumeMounts: objects({ name: "a", mountPath: "/a" }),
+  extraManifests: objects({ apiVersion: "v1", kind: "ConfigMap", metadata: { name: "x" }, data: { a: "{{ b }}" } }),
+});

@@ -16,14 +16,13 @@ export class Access extends Construct {
   constructor(scope: Construct, values: Values, identity: Identity) {
     super(scope, "access");
     const onlyIf = values.is("serviceAccount.create");
-    const hasAnnotations = values.is("serviceAccount.annotations");
     const account = values.pair(identity.serviceAccount);
     new Manifest(this, "account", {
       apiVersion: "v1",
       kind: "ServiceAccount",
       metadata: {
         ...identity.metadata(undefined, {
-          annotations: values.when(hasAnnotations, values.value("serviceAccount.annotations")),
+          annotations: values.unlessEmpty("serviceAccount.annotations"),
         }),
         name: account,
       },

@@ -43,18 +43,18 @@ export function botPod(values: Values, identity: Identity, configuration: Config
   });
   const shared = sharedParts(values, identity, configuration);
   return {
-    metadata: { labels: identity.podLabels(role.component), annotations: values.value("podAnnotations") },
+    metadata: { labels: identity.podLabels(role.component), annotations: values.unlessEmpty("podAnnotations") },
     spec: {
       serviceAccountName: values.pair(identity.serviceAccount),
       automountServiceAccountToken: false,
       enableServiceLinks: false,
       terminationGracePeriodSeconds: role.graceSeconds,
       securityContext: unprivileged(65_532),
-      imagePullSecrets: values.value("imagePullSecrets"),
-      priorityClassName: values.value(`${role.path}.priorityClassName`),
-      nodeSelector: values.value(`${role.path}.nodeSelector`),
-      tolerations: values.value(`${role.path}.tolerations`),
-      affinity: values.value(`${role.path}.affinity`),
+      imagePullSecrets: values.unlessEmpty("imagePullSecrets"),
+      priorityClassName: values.unlessEmpty(`${role.path}.priorityClassName`),
+      nodeSelector: values.unlessEmpty(`${role.path}.nodeSelector`),
+      tolerations: values.unlessEmpty(`${role.path}.tolerations`),
+      affinity: values.unlessEmpty(`${role.path}.affinity`),
       topologySpreadConstraints: [spread("topology.kubernetes.io/zone"), spread("kubernetes.io/hostname")],
       ...(role.isMigrated ? { initContainers: [migration(values, identity, shared)] } : {}),
       containers: [container(values, identity, configuration, role, shared)],
@@ -179,5 +179,5 @@ function data(values: Values, identity: Identity): Node[] {
 const clusterAccess = [
   { serviceAccountToken: { path: "token", expirationSeconds: 3607 } },
   { configMap: { name: "kube-root-ca.crt", items: [{ key: "ca.crt", path: "ca.crt" }] } },
-  { downwardAPI: { items: [{ path: "namespace", fieldRef: { fieldPath: "metadata.namespace" } }] } },
+  { downwardAPI: { items: [{ path: "namespace", fieldRef: { apiVersion: "v1", fieldPath: "metadata.namespace" } }] } },
 ];

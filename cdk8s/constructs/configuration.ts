@@ -34,7 +34,7 @@ export class Configuration extends Construct {
       apiVersion: "v1",
       kind: "ConfigMap",
       metadata: identity.metadata("settings"),
-      data: values.pair(stringsOf("settings", data.settings)),
+      data: values.when(values.is("settings"), values.pair(stringsOf("settings", data.settings))),
     });
   }
 }

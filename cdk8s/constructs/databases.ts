@@ -98,7 +98,7 @@ function podOf(values: Values, { component, port, user, mountPath, env, args, pr
         image: values.value(`${component}.image`),
         imagePullPolicy: "IfNotPresent",
         ...(args.length === 0 ? {} : { args }),
-        env,
+        ...(env.length === 0 ? {} : { env }),
         ports: [{ name: component, containerPort: port }],
         resources,
         securityContext: confined,
@@ -124,7 +124,8 @@ function claimOf(values: Values, { component }: Database) {
     metadata: { name: "data" },
     spec: {
       accessModes: ["ReadWriteOnce"],
-      storageClassName: values.when(values.is(storageClass), values.value(storageClass)),
+      volumeMode: "Filesystem",
+      storageClassName: values.unlessEmpty(storageClass),
       resources: { requests: { storage: values.value(`${component}.storage`) } },
     },
   };

@@ -8,14 +8,13 @@ import { Manifest } from "./manifest.ts";
 export class Extras extends Construct {
   constructor(scope: Construct, values: Values, identity: Identity) {
     super(scope, "extras");
-    const storageClass = "allInOne.storageClassName";
     new Manifest(this, "data", {
       apiVersion: "v1",
       kind: "PersistentVolumeClaim",
       metadata: identity.metadata("data"),
       spec: {
         accessModes: ["ReadWriteOnce"],
-        storageClassName: values.when(values.is(storageClass), values.value(storageClass)),
+        storageClassName: values.unlessEmpty("allInOne.storageClassName"),
         resources: { requests: { storage: values.value("allInOne.storage") } },
       },
       onlyIf: all(values.equals("topology", "all-in-one"), not(values.is("postgres.enabled"))),

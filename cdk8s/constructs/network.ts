@@ -65,7 +65,7 @@ function botEgress(values: Values, only: (component: Component) => object): Node
   return [
     dns,
     internet,
-    { to: values.value("networkPolicy.apiServer"), ports: tcp(443, 6443) },
+    { to: values.value("networkPolicy.apiServer"), ports: values.value("networkPolicy.apiServerPorts") },
     values.when(isBeside("postgres"), { to: [only("postgres")], ports: tcp(5432) }),
     values.when(isBeside("redis"), { to: [only("redis")], ports: tcp(6379) }),
     values.when(not(isBeside("postgres")), { to: values.value("networkPolicy.databases"), ports: own }),

@@ -11,6 +11,7 @@ export function literalValues(data: ValueSet): Values {
     }, data);
   return {
     value: at,
+    unlessEmpty: (path) => (isTrue(at(path)) ? at(path) : undefined),
     pair: ({ literal }) => literal(),
     text: (...parts) => parts.map((part) => (typeof part === "string" ? part : part.literal())).join(""),
     when: ({ holds }, node) => (holds ? node : undefined),

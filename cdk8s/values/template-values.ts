@@ -16,6 +16,7 @@ export function templateValues(): Values {
   const condition = (template: string): Condition => ({ template, holds: false });
   return {
     value: (path) => inline(reference(path)),
+    unlessEmpty: (path): Placeholder => ({ $when: reference(path), $node: inline(reference(path)) }),
     pair: ({ template }) => inline(template),
     text: (...parts) => {
       const format = parts.map((part) => (typeof part === "string" ? part.replaceAll("%", "%%") : "%s")).join("");

@@ -112,7 +112,12 @@ const peers = (cidrs: readonly string[], meaning: string) =>
 const networkPolicy = group("default deny, and what is needed allowed", {
   enabled: flag(true, "whether the policies are made"),
   monitoringNamespace: text("monitoring", "the namespace that may read /metrics"),
-  apiServer: peers(["10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16"], "where the API server is, on ports 443 and 6443"),
+  apiServer: peers(["10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16"], "where the API server is"),
+  apiServerPorts: z
+    .array(z.record(z.string(), z.unknown()))
+    .min(1)
+    .default([443, 6443, 8443, 16_443].map((port) => ({ protocol: "TCP", port })))
+    .describe("its ports, that of its Service and its own: kubectl get endpoints kubernetes -n default"),
   databases: peers(["0.0.0.0/0"], "where your own Postgres and Redis are, on ports 5432, 6432, 6379, 6380 and 26379"),
   extraEgress: objects("more rules for what the bot may reach, as in a NetworkPolicy"),
 });

@@ -23,6 +23,8 @@ export interface Pair<T = unknown> {
 export interface Values {
   /** The value at a path, whole. */
   value(path: string): Node;
+  /** The value at a path, left out while it is empty: the API server drops what is empty, and every later apply would find a difference. */
+  unlessEmpty(path: string): Node;
   /** A value that is computed. */
   pair(pair: Pair): Node;
   /** A text made of parts. */

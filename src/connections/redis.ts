@@ -72,7 +72,7 @@ export function makeRedis(options: { url: string; metrics: Metrics; log: Logger 
 
 /** Loaded only where there is a Redis: the library takes 20 MB. */
 async function open(url: string): Promise<Redis> {
-  const { Redis: Client } = await import("ioredis");
+  const { Redis: Client } = await import("./redis-library.ts");
   const settings: RedisOptions = {
     ...readRedisUrl(url),
     lazyConnect: true,

@@ -91,6 +91,7 @@ export const valueSets = any({
     enabled: fc.boolean(),
     monitoringNamespace: word,
     apiServer: peers,
+    apiServerPorts: objects({ port: 6443 }).filter((ports) => ports.length > 0),
     databases: peers,
     extraEgress: objects({ to: [{ podSelector: {} }] }, { ports: [{ port: 3128 }] }),
   }),

@@ -1,10 +1,10 @@
-import { execFile } from "node:child_process";
+import { execFile, execFileSync } from "node:child_process";
 import { randomBytes } from "node:crypto";
 import { existsSync } from "node:fs";
 import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { promisify } from "node:util";
-import { afterAll, beforeAll, describe, vi } from "vitest";
+import { afterAll, beforeAll, describe, it, vi } from "vitest";
 import { openKubernetes, type KubernetesApi } from "../../src/connections/kubernetes.ts";
 import { temporaryFolder } from "../connections/fresh-database.ts";
 import { openForwarder, type Forwarder } from "../servers/forwarder.ts";
@@ -23,8 +23,26 @@ export interface TestNamespace {
   readonly api: () => KubernetesApi;
   /** Runs kubectl in the namespace, and resolves to what it printed; rejects with what it complained. */
   readonly kubectl: (args: readonly string[], input?: string) => Promise<string>;
+  /** Runs this when the suite ends. */
+  readonly atTheEnd: (close: () => Promise<void> | void) => void;
   /** Connections that go through an address of which a test can cut and move what goes through; `token`: as this ServiceAccount. */
   readonly through: (token?: string) => Promise<{ forwarder: Forwarder; api: KubernetesApi }>;
+}
+
+/** As `describeOnCluster`, for what needs nodes that have the image. */
+export function describeOnPods(title: string, suite: (namespace: TestNamespace) => void): void {
+  const images = whyNoCluster === null ? imagesOfNodes() : "";
+  const isThere = images.includes("ghcr.io/discord-agent/discord-agent:");
+  const remedy = "the nodes lack the image: docker build it as the Dockerfile says, then kind load docker-image";
+  if (whyNoCluster === null && !isThere) {
+    if (process.env["CI"] === "true" && images !== "") throw new Error(remedy);
+    describe.skip(title, () => it.todo(remedy));
+  } else describeOnCluster(title, suite);
+}
+
+function imagesOfNodes(): string {
+  const jsonpath = "jsonpath={.items[*].status.images[*].names[*]}";
+  return execFileSync(program("kubectl"), ["get", "nodes", "-o", jsonpath], { encoding: "utf8" });
 }
 
 /** Describes what needs a cluster; reported as skipped, with the command that gets one, where there is none. */
@@ -51,6 +69,7 @@ export function describeOnCluster(title: string, suite: (namespace: TestNamespac
         return api;
       },
       kubectl,
+      atTheEnd: (close) => void closing.unshift(close),
       through: async (token) => {
         const folder = await temporaryFolder();
         const text = await readFile(process.env["KUBECONFIG"] ?? "", "utf8");
@@ -74,9 +93,14 @@ export function describeOnCluster(title: string, suite: (namespace: TestNamespac
   });
 }
 
+/** A program for the cluster: of the folder that KUBEBUILDER_ASSETS names, or the one on the path. */
+export function program(name: "kubectl" | "helm" | "promtool"): string {
+  const folder = process.env["KUBEBUILDER_ASSETS"];
+  return folder ? join(folder, name) : name;
+}
+
 async function runKubectl(args: readonly string[], input?: string): Promise<string> {
-  const kubectl = process.env["KUBEBUILDER_ASSETS"] ? join(process.env["KUBEBUILDER_ASSETS"], "kubectl") : "kubectl";
-  const started = run(kubectl, args);
+  const started = run(program("kubectl"), args, { maxBuffer: 1 << 26 });
   started.child.stdin?.end(input ?? "");
   return (await started).stdout;
 }

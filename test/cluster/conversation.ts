@@ -1,0 +1,90 @@
+import { setTimeout } from "node:timers/promises";
+import { vi } from "vitest";
+import type { RemoteDiscordSimulator } from "../simulators/discord/remote.ts";
+import { patience } from "./release.ts";
+
+/** What became of the messages of a conversation. */
+export interface Tally {
+  readonly sent: number;
+  readonly answered: number;
+  readonly lost: number;
+  readonly doubled: number;
+}
+
+/** People of the sample world who talk to the bot in channels of their own. */
+export interface Crowd {
+  /** Asks once, and resolves to the answer. */
+  ask(text: string): Promise<string>;
+  /** Goes on asking, so many messages a second, until it is stopped; resolves then to what became of them, when all are answered or none comes any more. */
+  talk(perSecond: number): { stop(): Promise<Tally> };
+}
+
+/** Opens channels for a crowd; needs the sample world. */
+export async function gatherCrowd({ world }: RemoteDiscordSimulator, channels = 16): Promise<Crowd> {
+  const { guilds, users, bots } = (await world.everything()) as {
+    guilds: { id: string }[];
+    users: { id: string; name: string }[];
+    bots: { id: string; name: string }[];
+  };
+  const [guild, reception] = [guilds[0]?.id ?? "", bots[0]?.id ?? ""];
+  const rooms = await Promise.all(
+    Array.from({ length: channels }, async (_, index) => {
+      const channel = await world.addChannel({ id: guild } as never, { name: `room-${index}` });
+      return { channel, author: users[index % users.length] };
+    }),
+  );
+  let said = 0;
+  const say = async (text: string) => {
+    const room = rooms[said++ % rooms.length];
+    if (room === undefined) throw new Error("there is no room");
+    const { id } = await world.say({
+      channel: room.channel,
+      author: room.author as never,
+      text: `<@${reception}> ${text}`,
+    });
+    return { id, channel: room.channel.id };
+  };
+  const answersTo = async (ids: ReadonlySet<string>) => {
+    const all = await Promise.all(rooms.map(({ channel }) => world.messages(channel.id)));
+    return all.flat().filter(({ byBot, replyTo }) => byBot && replyTo !== null && ids.has(replyTo));
+  };
+  return {
+    ask: async (text) => {
+      const { id } = await say(text);
+      return vi.waitFor(async () => {
+        const [answer] = await answersTo(new Set([id]));
+        if (answer === undefined) throw new Error(`nobody answered "${text}"`);
+        return answer.content;
+      }, patience);
+    },
+    talk: (perSecond) => {
+      const asked = new Set<string>();
+      let isOn = true;
+      const talking = (async () => {
+        const began = Date.now();
+        for (let count = 0; isOn; count += 1) {
+          asked.add((await say(`how are you, number ${count}?`)).id);
+          await setTimeout(Math.max(0, began + (count + 1) * (1_000 / perSecond) - Date.now()));
+        }
+      })();
+      return {
+        stop: async () => {
+          isOn = false;
+          await talking;
+          const tally = async (): Promise<Tally> => {
+            const replies = (await answersTo(asked)).map(({ replyTo }) => replyTo);
+            const answered = new Set(replies).size;
+            return { sent: asked.size, answered, lost: asked.size - answered, doubled: replies.length - answered };
+          };
+          await vi
+            .waitFor(async () => {
+              const { lost } = await tally();
+              if (lost > 0) throw new Error(`${lost} are not answered`);
+            }, patience)
+            .catch(() => {});
+          return tally();
+        },
+      };
+    },
+  };
+}

@@ -1,0 +1,161 @@
+import { execFile, spawn } from "node:child_process";
+import { once } from "node:events";
+import { mkdtemp, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { createInterface } from "node:readline";
+import { promisify } from "node:util";
+import { build } from "esbuild";
+import { vi } from "vitest";
+import { stringify } from "yaml";
+import { connectDiscordSimulator, type RemoteDiscordSimulator } from "../simulators/discord/remote.ts";
+import { program, type TestNamespace } from "./cluster.ts";
+
+const run = promisify(execFile);
+const root = join(import.meta.dirname, "..", "..");
+
+/** The image as the manifests name it. */
+export const image = "ghcr.io/discord-agent/discord-agent";
+export const botToken = "sim-reception-token-0000";
+/** A pod may take its time on a busy machine. */
+export const patience = { timeout: 120_000, interval: 250 };
+
+/** Writes manifests as a user does, with `npm run synth -- --values … --out …`; resolves to the folder. */
+export async function synthesize(
+  namespace: string,
+  values: object,
+  { secrets, agents }: { secrets?: Readonly<Record<string, string>>; agents?: string } = {},
+): Promise<string> {
+  const folder = await mkdtemp(join(process.env["TEST_SERVERS_FOLDER"] ?? tmpdir(), "manifests-"));
+  const [file, env, out] = ["values.yaml", ".env", "out"].map((name) => join(folder, name)) as [string, string, string];
+  await writeFile(file, stringify(values));
+  const args = ["cdk8s/main.ts", "--values", file, "--out", out, "--namespace", namespace];
+  if (agents !== undefined) args.push("--agents", agents);
+  if (secrets !== undefined) {
+    await writeFile(
+      env,
+      Object.entries(secrets)
+        .map(([name, value]) => `${name}=${value}\n`)
+        .join(""),
+    );
+    args.push("--env-file", env);
+  }
+  await run(process.execPath, args, { cwd: root });
+  return out;
+}
+
+/** Values that a release needs to reach the simulator of its namespace and the API server of this cluster, wherever that listens. */
+export async function valuesFor({ kubectl, name }: TestNamespace): Promise<{ config: object; networkPolicy: object }> {
+  const text = await kubectl(["get", "endpoints", "kubernetes", "--namespace", "default", "-o", "json"]);
+  const { subsets } = JSON.parse(text) as { subsets: { addresses: { ip: string }[]; ports: { port: number }[] }[] };
+  return {
+    config: { DISCORD_API_URL: `http://discord-sim.${name}.svc:8901/api`, DISCORD_LEASE_SECONDS: 5 },
+    networkPolicy: {
+      apiServer: subsets.flatMap(({ addresses }) => addresses.map(({ ip }) => ({ ipBlock: { cidr: `${ip}/32` } }))),
+      apiServerPorts: subsets.flatMap(({ ports }) => ports.map(({ port }) => ({ protocol: "TCP", port }))),
+      extraEgress: [{ to: [{ podSelector: { matchLabels: { app: "discord-sim" } } }] }],
+    },
+  };
+}
+
+/** The Discord simulator as a pod of the namespace, in the product's own image, with its sample world. */
+export async function startSimulatorPod(namespace: TestNamespace): Promise<RemoteDiscordSimulator> {
+  const { kubectl } = namespace;
+  const { outputFiles } = await build({
+    entryPoints: [join(root, "test/simulators/discord/main.ts")],
+    bundle: true,
+    platform: "node",
+    format: "esm",
+    minify: true,
+    write: false,
+    banner: { js: "import{createRequire as r}from'node:module';const require=r(import.meta.url);" },
+    logLevel: "error",
+  });
+  const labels = { app: "discord-sim" };
+  const objects = [
+    {
+      apiVersion: "v1",
+      kind: "ConfigMap",
+      metadata: { name: "discord-sim" },
+      data: { "main.mjs": outputFiles[0]?.text },
+    },
+    {
+      apiVersion: "v1",
+      kind: "Service",
+      metadata: { name: "discord-sim" },
+      spec: { selector: labels, ports: [{ port: 8901 }] },
+    },
+    { apiVersion: "v1", kind: "Pod", metadata: { name: "discord-sim", labels }, spec: await simulatorPod(kubectl) },
+  ];
+  for (const object of objects) await kubectl(["apply", "--server-side", "-f", "-"], JSON.stringify(object));
+  await kubectl(["wait", "--for=condition=Ready", "pod/discord-sim", "--timeout=60s"]);
+  return connectDiscordSimulator(await portForward(namespace, "pod/discord-sim", 8901));
+}
+
+async function simulatorPod(kubectl: TestNamespace["kubectl"]) {
+  const version = await loadedVersion(kubectl);
+  return {
+    automountServiceAccountToken: false,
+    securityContext: { runAsNonRoot: true, runAsUser: 65_532, seccompProfile: { type: "RuntimeDefault" } },
+    containers: [
+      {
+        name: "simulator",
+        image: `${image}:${version ?? "0.1.0"}`,
+        args: ["/simulator/main.mjs", "--host", "0.0.0.0"],
+        ports: [{ containerPort: 8901 }],
+        readinessProbe: { httpGet: { path: "/control/report", port: 8901 }, periodSeconds: 1 },
+        securityContext: { allowPrivilegeEscalation: false, capabilities: { drop: ["ALL"] } },
+        volumeMounts: [{ name: "program", mountPath: "/simulator" }],
+      },
+    ],
+    volumes: [{ name: "program", configMap: { name: "discord-sim" } }],
+  };
+}
+
+/** The version of our image that the nodes have; null where they have none, or there are no nodes. */
+export async function loadedVersion(kubectl: TestNamespace["kubectl"]): Promise<string | null> {
+  const names = await kubectl(["get", "nodes", "-o", "jsonpath={.items[*].status.images[*].names[*]}"]);
+  return (
+    names
+      .split(" ")
+      .find((one) => one.startsWith(`${image}:`))
+      ?.slice(image.length + 1) ?? null
+  );
+}
+
+/** Opens a port of this machine to one of the cluster until the suite ends; resolves to its URL. */
+export async function portForward({ name, atTheEnd }: TestNamespace, target: string, port: number): Promise<string> {
+  const args = ["--namespace", name, "port-forward", target, `:${port}`];
+  const child = spawn(program("kubectl"), args, { stdio: ["ignore", "pipe", "inherit"] });
+  atTheEnd(() => void child.kill());
+  const lines = createInterface({ input: child.stdout });
+  const [line] = (await once(lines, "line")) as [string];
+  lines.on("line", () => {});
+  return `http://${/127\.0\.0\.1:\d+/.exec(line)?.[0] ?? line}`;
+}
+
+/** The pods of one part of a release that are not on their way out. */
+export async function podsOf(kubectl: TestNamespace["kubectl"], component: string) {
+  const selector = `app.kubernetes.io/component=${component}`;
+  const { items } = JSON.parse(await kubectl(["get", "pods", "-l", selector, "-o", "json"])) as {
+    items: {
+      metadata: { name: string; uid: string; deletionTimestamp?: string };
+      status: { conditions?: { type: string; status: string }[]; containerStatuses?: { restartCount: number }[] };
+    }[];
+  };
+  return items
+    .filter(({ metadata }) => metadata.deletionTimestamp === undefined)
+    .map(({ metadata, status }) => ({
+      name: metadata.name,
+      isReady: status.conditions?.some(({ type, status: is }) => type === "Ready" && is === "True") ?? false,
+      restarts: status.containerStatuses?.[0]?.restartCount ?? 0,
+    }));
+}
+
+/** Resolves once so many pods of a part are there and ready. */
+export async function allReady(kubectl: TestNamespace["kubectl"], component: string, count: number): Promise<void> {
+  await vi.waitFor(async () => {
+    const pods = await podsOf(kubectl, component);
+    if (pods.length !== count || !pods.every(({ isReady }) => isReady)) throw new Error(JSON.stringify(pods));
+  }, patience);
+}

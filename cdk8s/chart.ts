@@ -56,12 +56,16 @@ function crdTemplate(): string {
   return templateText(kept, ".Values.crds.install");
 }
 
-/** Asks the bot's pods for their readiness from within the cluster. */
+/** Asks the bot's pods for their readiness from within the cluster; a new pod may have to wait for the network to know it. */
 function releaseTestPod(identity: ReturnType<typeof identityOf>, image: unknown) {
   const ask = `const url = "http://" + process.env.TARGET + ":8000/health/ready";
-const answer = await fetch(url);
-console.log(url, answer.status);
-process.exit(answer.ok ? 0 : 1);`;
+for (let left = 30; left > 0; left -= 1) {
+  const said = await fetch(url, { signal: AbortSignal.timeout(5000) }).then((answer) => answer.status, (error) => String(error.cause ?? error));
+  console.log(url, said);
+  if (said === 200) process.exit(0);
+  await new Promise((resolve) => setTimeout(resolve, 1000));
+}
+process.exit(1);`;
   return {
     apiVersion: "v1",
     kind: "Pod",

@@ -3,12 +3,10 @@ import { dirname, join } from "node:path";
 import { parseArgs, parseEnv } from "node:util";
 import { parse } from "yaml";
 import type { z } from "zod";
-import { chartFiles } from "./chart.ts";
-import { agentCrd } from "./crd.ts";
+import { committed } from "./committed.ts";
 import { manifestFiles } from "./manifests.ts";
 import { secretsOf } from "./secrets.ts";
 import { fillIn } from "./values/values-schema.ts";
-import { yamlText } from "./yaml-text.ts";
 
 const usage = `npm run synth                                   writes k8s/ and charts/
 npm run synth -- --values FILE --out DIR        your own manifests, with the values of the chart
@@ -22,7 +20,6 @@ npm run synth -- --values FILE --out DIR        your own manifests, with the val
 const root = join(import.meta.dirname, "..");
 const read = (path: string) => readFileSync(path, "utf8");
 const { version } = JSON.parse(read(join(root, "package.json"))) as { version: string };
-const place = { name: "discord-agent", namespace: "discord-agent", version };
 
 /** Whatever is wrong with what was given, all of it. */
 class Refused extends Error {}
@@ -32,8 +29,8 @@ function synthesize(): void {
     options: {
       values: { type: "string" },
       out: { type: "string" },
-      name: { type: "string", default: place.name },
-      namespace: { type: "string", default: place.namespace },
+      name: { type: "string", default: "discord-agent" },
+      namespace: { type: "string", default: "discord-agent" },
       "env-file": { type: "string" },
       agents: { type: "string" },
       help: { type: "boolean", default: false },
@@ -58,28 +55,9 @@ function synthesize(): void {
   process.stdout.write(`kubectl apply -k ${out}\n`);
 }
 
-/** What is committed: the folders of k8s/ and the chart. */
+/** What is committed. */
 function ours(): void {
-  const crd = new Map([
-    [
-      "Kustomization",
-      yamlText([{ apiVersion: "kustomize.config.k8s.io/v1beta1", kind: "Kustomization", resources: ["agents.yaml"] }]),
-    ],
-    ["agents.yaml", yamlText([agentCrd()])],
-  ]);
-  const folders = new Map([
-    ["k8s/crds", crd],
-    [
-      "k8s/trial",
-      manifestFiles({ ...place, values: readValues({}, "trial"), agents: read(join(root, "agents.yaml")) }),
-    ],
-    [
-      "k8s/production",
-      manifestFiles({ ...place, values: readValues(parse(read(join(root, "cdk8s/production.yaml"))), "production") }),
-    ],
-    ["charts/discord-agent", chartFiles(version)],
-  ]);
-  for (const [folder, files] of folders) {
+  for (const [folder, files] of committed(root, version)) {
     rmSync(join(root, folder), { recursive: true, force: true });
     write(join(root, folder), files);
   }

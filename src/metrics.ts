@@ -60,6 +60,7 @@ export function makeMetrics() {
     gatewayShards: gauge("gateway_shards", "Shards that this process holds, by state", ["state"]),
     gatewayLag: histogram("gateway_store_seconds", "From the receipt of an event to its commit", []),
     ...inboxGauges(registry),
+    componentUp: gauge("component_up", "0 while what the process needs cannot be used, by component", ["component"]),
     quotaWaitSeconds: histogram("quota_wait_seconds", "Time calls waited for the model's quota", ["priority"]),
     eventLoopLagSeconds: gauge("event_loop_lag_seconds", "p99 delay of the event loop since the last scrape", []),
     memoryBytes: gauge("process_memory_bytes", "Memory of the process by kind", ["kind"]),

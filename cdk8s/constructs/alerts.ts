@@ -54,7 +54,7 @@ const alerts: readonly Alert[] = [
 
 /** Share of turns that failed over a time, of all that ended. */
 const failed = (window: string) =>
-  `sum by (namespace) (rate(discord_agent_messages_total{status="failed"}[${window}])) / sum by (namespace) (rate(discord_agent_messages_total[${window}]))`;
+  `sum by (namespace) (rate(discord_agent_messages_total{message_type="buried"}[${window}])) / sum by (namespace) (rate(discord_agent_messages_total[${window}]))`;
 
 /** Of a goal of 99.5% in 30 days: what burns 2% of the month's budget in an hour, or 5% in six. */
 const burning = [

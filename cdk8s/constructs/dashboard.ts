@@ -11,7 +11,11 @@ const rate = (metric: string, by: string) =>
 const most = (metric: string, by = "namespace") => `max by (${by}) (discord_agent_${metric}{namespace="$namespace"})`;
 
 const panels: readonly Panel[] = [
-  { title: "Messages a second", unit: "reqps", queries: { "{{status}}": rate("messages_total", "status") } },
+  {
+    title: "Messages a second",
+    unit: "reqps",
+    queries: { "{{message_type}}": rate("messages_total", "message_type") },
+  },
   {
     title: "From hearing to having answered",
     unit: "s",

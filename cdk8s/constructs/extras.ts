@@ -1,6 +1,5 @@
 import { Construct } from "constructs";
 import { all, not, type Values } from "../values/values.ts";
-import { secretVariables } from "../values/values-schema.ts";
 import type { Identity } from "./identity.ts";
 import { Manifest } from "./manifest.ts";
 

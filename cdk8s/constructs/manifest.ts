@@ -17,7 +17,7 @@ const conditions = new WeakMap<ApiObject, Condition>();
 /** An object of Kubernetes that may depend on a condition. */
 export class Manifest extends ApiObject {
   constructor(scope: Construct, id: string, { onlyIf, ...object }: ManifestOptions) {
-    super(scope, id, object as unknown as ConstructorParameters<typeof ApiObject>[2]);
+    super(scope, id, object);
     if (onlyIf !== undefined) conditions.set(this, onlyIf);
   }
 }

@@ -1,7 +1,7 @@
 import type { Condition, Values } from "./values.ts";
 
 /** Placeholders in the tree of an object; template-text.ts turns them into actions of Helm. */
-export type Placeholder =
+type Placeholder =
   | { readonly $inline: string }
   | { readonly $items: string }
   | { readonly $when: string; readonly $node: unknown };

@@ -2,18 +2,6 @@ import { z } from "zod";
 import { table } from "../../src/config-variables.ts";
 import { tunable } from "../../src/tuning.ts";
 
-export const hotVariables = [
-  "LOG_LEVEL",
-  "GEMINI_REQUESTS_PER_MINUTE",
-  "GEMINI_TOKENS_PER_MINUTE",
-  "GEMINI_REQUESTS_PER_DAY",
-  "HOT_MEMORY_TARGET_MS",
-  "COLD_MEMORY_TARGET_MS",
-  "EMBEDDING_TARGET_MS",
-  "ERROR_RATE_THRESHOLD",
-  "MEMORY_RETENTION_DAYS",
-] as const;
-
 /** Variables whose values are files of the mounted Secret. */
 export const secretVariables = [
   "DISCORD_TOKEN",

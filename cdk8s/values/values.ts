@@ -8,7 +8,7 @@ export interface Condition {
 export type Node = unknown;
 
 /** A part of a text: written as it is, or a value. */
-export type Part = string | Pair<string>;
+type Part = string | Pair<string>;
 
 /** One meaning in two languages: as an expression of Helm, and as its value. */
 export interface Pair<T = unknown> {
@@ -49,10 +49,4 @@ export const not = ({ template, holds }: Condition): Condition => ({ template: `
 export const all = (...conditions: Condition[]): Condition => ({
   template: `and ${conditions.map(({ template }) => `(${template})`).join(" ")}`,
   holds: conditions.every(({ holds }) => holds),
-});
-
-/** Holds where one does. */
-export const any = (...conditions: Condition[]): Condition => ({
-  template: `or ${conditions.map(({ template }) => `(${template})`).join(" ")}`,
-  holds: conditions.some(({ holds }) => holds),
 });

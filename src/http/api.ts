@@ -100,6 +100,8 @@ function makeEndpoints(
   const scrape: Endpoint = async (context) => {
     gauges.refresh();
     targets.report();
+    for (const [component, { status: is }] of Object.entries((await checks()).components))
+      metrics.componentUp.set({ component }, is === "unhealthy" ? 0 : 1);
     const text = await metrics.registry.metrics();
     const wantsOpen = prefersOpenMetrics(context.get("Accept"));
     context.vary("Accept");

@@ -4,7 +4,7 @@ import type { RemoteDiscordSimulator } from "../simulators/discord/remote.ts";
 import { patience } from "./release.ts";
 
 /** What became of the messages of a conversation. */
-export interface Tally {
+interface Tally {
   readonly sent: number;
   readonly answered: number;
   readonly lost: number;
@@ -20,7 +20,8 @@ export interface Crowd {
 }
 
 /** Opens channels for a crowd; needs the sample world. */
-export async function gatherCrowd({ world }: RemoteDiscordSimulator, channels = 16): Promise<Crowd> {
+export async function gatherCrowd(simulator: RemoteDiscordSimulator, channels = 16): Promise<Crowd> {
+  const { world } = simulator;
   const { guilds, users, bots } = (await world.everything()) as {
     guilds: { id: string }[];
     users: { id: string; name: string }[];
@@ -29,20 +30,15 @@ export async function gatherCrowd({ world }: RemoteDiscordSimulator, channels = 
   const [guild, reception] = [guilds[0]?.id ?? "", bots[0]?.id ?? ""];
   const rooms = await Promise.all(
     Array.from({ length: channels }, async (_, index) => {
-      const channel = await world.addChannel({ id: guild } as never, { name: `room-${index}` });
+      const channel = await world.addChannel({ id: guild }, { name: `room-${index}` });
       return { channel, author: users[index % users.length] };
     }),
   );
   let said = 0;
-  const say = async (text: string) => {
+  const saying = (text: string) => {
     const room = rooms[said++ % rooms.length];
-    if (room === undefined) throw new Error("there is no room");
-    const { id } = await world.say({
-      channel: room.channel,
-      author: room.author as never,
-      text: `<@${reception}> ${text}`,
-    });
-    return { id, channel: room.channel.id };
+    if (room?.author === undefined) throw new Error("there is nobody who could talk");
+    return { channel: room.channel, author: room.author, text: `<@${reception}> ${text}` };
   };
   const answersTo = async (ids: ReadonlySet<string>) => {
     const all = await Promise.all(rooms.map(({ channel }) => world.messages(channel.id)));
@@ -50,7 +46,7 @@ export async function gatherCrowd({ world }: RemoteDiscordSimulator, channels = 
   };
   return {
     ask: async (text) => {
-      const { id } = await say(text);
+      const { id } = await world.say(saying(text));
       return vi.waitFor(async () => {
         const [answer] = await answersTo(new Set([id]));
         if (answer === undefined) throw new Error(`nobody answered "${text}"`);
@@ -62,9 +58,10 @@ export async function gatherCrowd({ world }: RemoteDiscordSimulator, channels = 
       let isOn = true;
       const talking = (async () => {
         const began = Date.now();
-        for (let count = 0; isOn; count += 1) {
-          asked.add((await say(`how are you, number ${count}?`)).id);
-          await setTimeout(Math.max(0, began + (count + 1) * (1_000 / perSecond) - Date.now()));
+        for (let batch = 1; isOn; batch += 1) {
+          const texts = Array.from({ length: perSecond / 2 }, (_, at) => `how are you, number ${batch}-${at}?`);
+          for (const { id } of await simulator.sayAll(texts.map(saying))) asked.add(id);
+          await setTimeout(Math.max(0, began + batch * 500 - Date.now()));
         }
       })();
       return {

@@ -15,7 +15,7 @@ const run = promisify(execFile);
 const root = join(import.meta.dirname, "..", "..");
 
 /** The image as the manifests name it. */
-export const image = "ghcr.io/discord-agent/discord-agent";
+const image = "ghcr.io/discord-agent/discord-agent";
 export const botToken = "sim-reception-token-0000";
 /** A pod may take its time on a busy machine. */
 export const patience = { timeout: 120_000, interval: 250 };
@@ -113,7 +113,7 @@ async function simulatorPod(kubectl: TestNamespace["kubectl"]) {
 }
 
 /** The version of our image that the nodes have; null where they have none, or there are no nodes. */
-export async function loadedVersion(kubectl: TestNamespace["kubectl"]): Promise<string | null> {
+async function loadedVersion(kubectl: TestNamespace["kubectl"]): Promise<string | null> {
   const names = await kubectl(["get", "nodes", "-o", "jsonpath={.items[*].status.images[*].names[*]}"]);
   return (
     names

@@ -36,6 +36,7 @@ describe("what operators see of a conversation and of a fault", () => {
     ["discord_agent_gemini_api_duration_seconds_count", { operation: "generate" }],
     ["discord_agent_active_connections", { connection_type: "postgres" }],
     ["discord_agent_tokens_total", { direction: "input" }],
+    ["discord_agent_component_up", { component: "postgres" }],
     ["discord_agent_process_memory_bytes", { kind: "rss" }],
   ])("%s %o counts", async (name, labels) => {
     expect((await bot.metrics()).value(name, labels)).toBeGreaterThan(0);

@@ -1,6 +1,6 @@
 import type { Faults } from "./faults.ts";
 import type { Report } from "./report.ts";
-import type { World } from "./world/world.ts";
+import type { Saying, World } from "./world/world.ts";
 
 /** The same functions over HTTP; what they return are snapshots, with objects where there were maps. */
 type Remote<T> = {
@@ -16,6 +16,8 @@ export interface RemoteDiscordSimulator {
   readonly world: Remote<World>;
   readonly faults: Remote<Faults>;
   readonly report: () => Promise<Report>;
+  /** Many messages in one request. */
+  readonly sayAll: (sayings: readonly Saying[]) => Promise<readonly { readonly id: string }[]>;
 }
 
 /** Drives a simulator that runs in another process; throws what the simulator says was wrong. */
@@ -31,6 +33,11 @@ export function connectDiscordSimulator(url: string): RemoteDiscordSimulator {
     url,
     world: remote<World>("world"),
     faults: remote<Faults>("faults"),
+    sayAll: async (sayings) =>
+      (await ask(
+        `${url}/control/call`,
+        sayings.map((saying) => ({ on: "world", method: "say", args: [saying] })),
+      )) as { id: string }[],
     report: async () => (await ask(`${url}/control/report`)) as Report,
   };
 }

@@ -44,8 +44,10 @@ const deeds: Readonly<Record<string, Deed>> = {
     faults.add(...([body].flat() as unknown as Fault[]));
     return faults.pending();
   },
-  /** Any function of the world or of the faults, with its arguments. */
-  call: ({ world, faults }, _, body) => {
+  /** Any function of the world or of the faults, with its arguments; or a list of such calls. */
+  call: (parts, names, body) => {
+    if (Array.isArray(body)) return body.map((one: Fields) => deeds["call"]?.(parts, names, one));
+    const { world, faults } = parts;
     const { on, method, args = [] } = body as { on?: string; method?: string; args?: readonly unknown[] };
     const target = (on === "faults" ? faults : world) as unknown as Fields;
     const deed = Object.hasOwn(target, method ?? "") ? target[method ?? ""] : undefined;

@@ -1,0 +1,63 @@
+import { execFile } from "node:child_process";
+import { readFile, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { promisify } from "node:util";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { parseAllDocuments } from "yaml";
+import { temporaryFolder } from "../connections/fresh-database.ts";
+
+const run = promisify(execFile);
+const root = join(import.meta.dirname, "..", "..");
+
+describe("npm run synth -- --values", () => {
+  let folder: Awaited<ReturnType<typeof temporaryFolder>>;
+  beforeAll(async () => {
+    folder = await temporaryFolder();
+  });
+  afterAll(() => folder.remove());
+
+  const file = async (name: string, text: string) => {
+    await writeFile(join(folder.path, name), text);
+    return join(folder.path, name);
+  };
+  const synth = (...args: string[]) => run(process.execPath, ["cdk8s/main.ts", ...args], { cwd: root });
+  const refused = (...args: string[]) =>
+    synth(...args).then(
+      () => "",
+      ({ code, stderr }: { code: number; stderr: string }) => `${code} ${stderr}`,
+    );
+
+  it("writes a user's own manifests, with a Secret of what is secret in the environment file", async () => {
+    const values = await file("values.yaml", "topology: split\nworker: { replicas: 5 }\n");
+    const env = await file("env", "DISCORD_TOKEN=abc\nDISCORD_TOKEN_TEO=def\nLOG_LEVEL=debug\nGEMINI_API_KEY=\n");
+    const out = join(folder.path, "out");
+    await synth("--values", values, "--out", out, "--env-file", env, "--namespace", "mine");
+    const secret = parseAllDocuments(await readFile(join(out, "05-secret.yaml"), "utf8"))[0]?.toJS() as object;
+    expect(secret).toMatchObject({
+      metadata: { name: "discord-agent", namespace: "mine" },
+      stringData: { DISCORD_TOKEN: "abc", DISCORD_TOKEN_TEO: "def" },
+    });
+    expect(Object.keys((secret as { stringData: object }).stringData)).toHaveLength(2);
+    expect(await readFile(join(out, "10-discord-agent.yaml"), "utf8")).toContain("replicas: 5");
+  });
+
+  it("names every fault of the values at once, and writes nothing", async () => {
+    const values = await file("bad.yaml", "gatway: { replicas: 2 }\nworker: { replicas: -1 }\n");
+    const said = await refused("--values", values, "--out", join(folder.path, "none"));
+    expect(said).toMatch(/^78 /);
+    expect(said).toContain("gatway is no value");
+    expect(said).toContain("worker.replicas");
+    await expect(readFile(join(folder.path, "none", "Kustomization"))).rejects.toThrow("ENOENT");
+  });
+
+  it("refuses placeholders in the environment file, and says no value", async () => {
+    const env = await file("placeholders", "DISCORD_TOKEN=REPLACE_ME\nPOSTGRESQL_URL=postgres://u:REPLACE_ME@db/x\n");
+    const said = await refused("--out", join(folder.path, "none"), "--env-file", env);
+    expect(said).toMatch(/DISCORD_TOKEN: still holds .*\n.*POSTGRESQL_URL: still holds/);
+    expect(said).not.toContain("u:REPLACE");
+  });
+
+  it("says which file is not there", async () => {
+    expect(await refused("--values", "nowhere.yaml", "--out", "x")).toMatch(/^78 .*nowhere\.yaml/);
+  });
+});

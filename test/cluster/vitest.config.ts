@@ -7,7 +7,8 @@ export default defineConfig({
     include: ["test/cluster/**/*.test.ts"],
     setupFiles: ["test/setup.ts"],
     globalSetup: ["test/servers/run.ts"],
-    testTimeout: 180_000,
+    // Rollouts wait for drains, on machines that do other things too.
+    testTimeout: 600_000,
     hookTimeout: 180_000,
     // One cluster, whose API server some of them kill.
     maxWorkers: 1,

@@ -13,13 +13,23 @@ describe("an answer of the bot", () => {
   afterAll(() => house.close());
   const channel = (name: string, overwrites: Parameters<House["world"]["addChannel"]>[1]["overwrites"] = []) =>
     house.world.addChannel(house.guild, { name, overwrites });
-  /** All that was said in answer to the only question of a channel, once there are `count` messages. */
+  /** All that was said in answer to the only question of a channel, once there are `count` messages and the last is final: only then it has buttons. */
   const parts = async (where: { readonly id: string }, count: number) => {
-    await vi.waitFor(() => expect(answersIn(house.discord, where)).toHaveLength(count), patience);
-    const said = answersIn(house.discord, where);
+    const said = await vi.waitFor(() => {
+      const now = answersIn(house.discord, where);
+      expect([now.length, now.at(-1)?.components.length]).toEqual([count, 1]);
+      return now;
+    }, patience);
     expect(said.slice(1).map(({ replyTo }) => replyTo)).toEqual(said.slice(1).map(() => null));
     return said;
   };
+  /** The first message in a channel, whatever it says by then. */
+  const begins = (where: { readonly id: string }) =>
+    vi.waitFor(() => {
+      const [first] = answersIn(house.discord, where);
+      if (first === undefined) throw new Error("nothing is said yet");
+      return first;
+    }, patience);
   const prompted = (text: string) =>
     vi.waitFor(
       () => expect(house.gemini.requests.filter(({ body }) => JSON.stringify(body).includes(text))).not.toEqual([]),
@@ -102,7 +112,7 @@ describe("an answer of the bot", () => {
     const where = channel("deleted");
     const reply = { agent: "mira", reply: "One word after the other, and then many more of them. ".repeat(10) };
     const asked = house.ask("write slowly", { channel: where, model: { ...slow, reply } });
-    await parts(where, 1);
+    await begins(where);
     world.delete(asked);
     await vi.waitFor(() => expect(answersIn(discord, where)).toEqual([]), patience);
     await vi.waitFor(() => expect(house.gemini.requests.at(-1)?.aborted).toBe(true), patience);
@@ -123,7 +133,7 @@ describe("an answer of the bot", () => {
       const where = channel(fault);
       discord.faults.add({ on: "rest", method: "POST", path: `${where.id}/messages`, fault, delayMs: 1_000 });
       const asked = house.ask("what is it?", { channel: where });
-      await parts(where, 1);
+      await begins(where);
       world.delete(asked);
       await vi.waitFor(() => expect(answersIn(discord, where)).toEqual([]), patience);
       await house.answered(house.ask("and now?", { channel: where }), "and now?");
@@ -136,7 +146,7 @@ describe("an answer of the bot", () => {
     const where = channel("edited");
     const reply = { agent: "mira", reply: "Red is the colour of roses and of much else besides. ".repeat(10) };
     const asked = house.ask("what is red?", { channel: where, model: { ...slow, reply } });
-    const [begun] = await parts(where, 1);
+    const begun = await begins(where);
     gemini.script({
       when: "what is green?</message>",
       times: null,
@@ -144,7 +154,7 @@ describe("an answer of the bot", () => {
     });
     world.edit(asked, `<@${world.reception.id}> what is green?`);
     const answer = await house.answered(asked, "Grass is green.");
-    expect(answer.id).toBe(begun?.id);
+    expect(answer.id).toBe(begun.id);
     expect(answer.content).not.toContain("roses");
     await house.answered(house.ask("and now?", { channel: where }), "and now?");
     expect(answersIn(house.discord, where)).toHaveLength(2);

@@ -76,8 +76,8 @@ export function describeOnCluster(
       through: async (token) => {
         const folder = await temporaryFolder();
         const text = await readFile(process.env["KUBECONFIG"] ?? "", "utf8");
-        const port = Number(/server: "?https:\/\/[^:]+:(\d+)/.exec(text)?.[1]);
-        const forwarder = await openForwarder(port);
+        const [, host, port] = /server: "?https:\/\/([^:]+):(\d+)/.exec(text) ?? [];
+        const forwarder = await openForwarder(Number(port), host);
         const path = join(folder.path, "kubeconfig");
         const moved = text.replace(/(server: "?https:\/\/)[^:]+:\d+/, `$1127.0.0.1:${forwarder.port}`);
         const user =

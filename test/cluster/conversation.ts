@@ -9,6 +9,8 @@ interface Tally {
   readonly answered: number;
   readonly lost: number;
   readonly doubled: number;
+  /** Messages a second, as they were really sent. */
+  readonly perSecond: number;
 }
 
 /** People of the sample world who talk to the bot in channels of their own. */
@@ -56,8 +58,8 @@ export async function gatherCrowd(simulator: RemoteDiscordSimulator, channels = 
     talk: (perSecond) => {
       const asked = new Set<string>();
       let isOn = true;
+      const began = Date.now();
       const talking = (async () => {
-        const began = Date.now();
         for (let batch = 1; isOn; batch += 1) {
           const texts = Array.from({ length: perSecond / 2 }, (_, at) => `how are you, number ${batch}-${at}?`);
           for (const { id } of await simulator.sayAll(texts.map(saying))) asked.add(id);
@@ -68,10 +70,17 @@ export async function gatherCrowd(simulator: RemoteDiscordSimulator, channels = 
         stop: async () => {
           isOn = false;
           await talking;
+          const perSecond = Math.round(asked.size / ((Date.now() - began) / 1_000));
           const tally = async (): Promise<Tally> => {
             const replies = (await answersTo(asked)).map(({ replyTo }) => replyTo);
             const answered = new Set(replies).size;
-            return { sent: asked.size, answered, lost: asked.size - answered, doubled: replies.length - answered };
+            return {
+              sent: asked.size,
+              answered,
+              lost: asked.size - answered,
+              doubled: replies.length - answered,
+              perSecond,
+            };
           };
           await vi
             .waitFor(async () => {

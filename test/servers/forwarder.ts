@@ -4,7 +4,7 @@ import { connect, createServer, type AddressInfo, type Socket } from "node:net";
 /** An address behind which a server can be exchanged, as a load balancer or a service of Kubernetes does. */
 export interface Forwarder {
   readonly port: number;
-  /** New connections go to another port of loopback; those that stand are left as they are. */
+  /** New connections go to another port of the host; those that stand are left as they are. */
   point(port: number): void;
   /** Ends those that stand, as a restarted load balancer does. */
   cut(): void;
@@ -13,12 +13,12 @@ export interface Forwarder {
   close(): Promise<void>;
 }
 
-/** Listens on a free port of loopback and passes on what comes to `target`, and what comes back. */
-export async function openForwarder(target: number): Promise<Forwarder> {
+/** Listens on a free port of loopback and passes on what comes to the port `target` of a host, and what comes back. */
+export async function openForwarder(target: number, host = "127.0.0.1"): Promise<Forwarder> {
   const open = new Set<Socket>();
   let current = target;
   const server = createServer((near) => {
-    const far = connect(current, "127.0.0.1");
+    const far = connect(current, host);
     for (const [one, other] of [
       [near, far],
       [far, near],

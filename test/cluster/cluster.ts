@@ -34,6 +34,23 @@ export function describeOnPods(title: string, suite: (namespace: TestNamespace) 
   describeOnCluster(title, suite, whyNoCluster ?? whyNoImage());
 }
 
+/** Where the monitoring of a cluster is reached from here. */
+interface Monitoring {
+  readonly prometheus: string;
+  readonly alertmanager: string;
+}
+
+/** As `describeOnPods`, for what needs the Prometheus Operator, whose Prometheus and Alertmanager are reached at these addresses. */
+export function describeOnOperator(
+  title: string,
+  suite: (namespace: TestNamespace, monitoring: Monitoring) => void,
+): void {
+  const { PROMETHEUS_URL: prometheus = "", ALERTMANAGER_URL: alertmanager = "" } = process.env;
+  const nowhere = "PROMETHEUS_URL and ALERTMANAGER_URL name no monitoring of the cluster";
+  const whyNot = prometheus === "" || alertmanager === "" ? nowhere : (whyNoCluster ?? whyNoImage());
+  describeOnCluster(title, (namespace) => suite(namespace, { prometheus, alertmanager }), whyNot);
+}
+
 /** Null where the nodes have our image. A control plane alone has no nodes: what needs them is for another run then. */
 function whyNoImage(): string | null {
   const jsonpath = "jsonpath={.items[*].status.images[*].names[*]}";

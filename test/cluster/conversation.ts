@@ -70,7 +70,7 @@ export async function gatherCrowd(simulator: RemoteDiscordSimulator, channels = 
         stop: async () => {
           isOn = false;
           await talking;
-          const perSecond = Math.round(asked.size / ((Date.now() - began) / 1_000));
+          const rate = Math.round(asked.size / ((Date.now() - began) / 1_000));
           const tally = async (): Promise<Tally> => {
             const replies = (await answersTo(asked)).map(({ replyTo }) => replyTo);
             const answered = new Set(replies).size;
@@ -79,7 +79,7 @@ export async function gatherCrowd(simulator: RemoteDiscordSimulator, channels = 
               answered,
               lost: asked.size - answered,
               doubled: replies.length - answered,
-              perSecond,
+              perSecond: rate,
             };
           };
           await vi

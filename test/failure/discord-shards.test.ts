@@ -56,13 +56,13 @@ describeUnless(await whyNoPostgres(), "the guilds of a bot", () => {
     expect(new Set(houses.map(({ shard }) => shard)), "all guilds are in one shard").toEqual(new Set([0, 1]));
     const [first, second] = await Promise.all([start(), start()]);
     // One that is there five seconds before the other has both by then.
-    const [a, b] = await vi.waitFor(async () => {
+    const [ofFirst, ofSecond] = await vi.waitFor(async () => {
       const [one = 0, two = 0] = (await Promise.all([shardsOf(first), shardsOf(second)])).map((its) => its?.["ready"]);
       expect(one + two).toBe(2);
       return [one, two] as const;
     }, patience);
     for (const { channel } of houses) await answered(channel, ann, "hello");
-    const [lost, left] = a >= b ? [first, second] : [second, first];
+    const [lost, left] = ofFirst >= ofSecond ? [first, second] : [second, first];
     lost.kill("SIGKILL");
     await lost.exited;
     for (const { channel } of houses) await answered(channel, ann, "still there?");

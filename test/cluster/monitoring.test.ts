@@ -1,0 +1,93 @@
+import { execFile } from "node:child_process";
+import { writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { promisify } from "node:util";
+import { afterAll, beforeAll, expect, it, vi } from "vitest";
+import { stringify } from "yaml";
+import { temporaryFolder } from "../connections/fresh-database.ts";
+import { describeOnOperator, program } from "./cluster.ts";
+import { gatherCrowd } from "./conversation.ts";
+import { allReady, botToken, podsOf, startSimulatorPod, valuesFor } from "./release.ts";
+
+const run = promisify(execFile);
+/** Prometheus sees a new target after half a minute, and a rule waits for its minute. */
+const patience = { timeout: 300_000, interval: 2_000 };
+
+describeOnOperator("the Prometheus Operator", (namespace, { prometheus, alertmanager }) => {
+  const { kubectl, name } = namespace;
+  let folder: Awaited<ReturnType<typeof temporaryFolder>>;
+  const query = async (expression: string) => {
+    const answer = await fetch(`${prometheus}/api/v1/query?query=${encodeURIComponent(expression)}`);
+    const { data } = (await answer.json()) as {
+      data: { result: { metric: Record<string, string>; value: [number, string] }[] };
+    };
+    return data.result;
+  };
+  const alerts = async () =>
+    (await (await fetch(`${alertmanager}/api/v2/alerts`)).json()) as { labels: Record<string, string> }[];
+  const fires = async (alert: string) =>
+    (await alerts()).some(({ labels }) => labels["alertname"] === alert && labels["namespace"] === name);
+
+  beforeAll(async () => {
+    folder = await temporaryFolder();
+    const { config, networkPolicy } = await valuesFor(namespace);
+    const file = join(folder.path, "values.yaml");
+    await writeFile(
+      file,
+      stringify({
+        topology: "split",
+        config,
+        networkPolicy,
+        serviceMonitor: { enabled: true },
+        prometheusRule: { enabled: true },
+        worker: { autoscaling: { kind: "hpa", minReplicas: 1, maxReplicas: 3, waitingMessages: 8 } },
+        crds: { install: false },
+      }),
+    );
+    await kubectl(["create", "secret", "generic", "bot-discord-agent", `--from-literal=DISCORD_TOKEN=${botToken}`]);
+    await run(program("helm"), ["--namespace", name, "install", "bot", "charts/discord-agent", "--values", file]);
+    await kubectl(["apply", "-f", "agents.yaml"]);
+    await allReady(kubectl, "gateway", 2);
+  });
+  afterAll(() => folder.remove());
+
+  it("finds every pod through the ServiceMonitor, under default deny, and loads the rules", async () => {
+    await vi.waitFor(async () => {
+      const pods = [...(await podsOf(kubectl, "gateway")), ...(await podsOf(kubectl, "worker"))].map((pod) => pod.name);
+      const up = (await query(`up{namespace="${name}"} == 1`)).map(({ metric }) => metric["pod"]);
+      expect(new Set(up)).toEqual(new Set(pods));
+    }, patience);
+    await vi.waitFor(async () => {
+      const rules = await (await fetch(`${prometheus}/api/v1/rules`)).text();
+      expect(rules).toContain("DiscordAgentComponentDown");
+    }, patience);
+    expect(await query(`discord_agent_component_up{namespace="${name}"}`)).not.toEqual([]);
+  });
+
+  it("scales workers by the messages that wait, and loses none", async () => {
+    const simulator = await startSimulatorPod(namespace);
+    const crowd = await gatherCrowd(simulator);
+    await crowd.ask("are you there?");
+    await vi.waitFor(
+      async () => expect(await query(`discord_agent_waiting_messages{namespace="${name}"}`)).not.toEqual([]),
+      patience,
+    );
+    const talk = crowd.talk(80);
+    await vi.waitFor(async () => expect((await podsOf(kubectl, "worker")).length).toBe(3), patience);
+    expect(await talk.stop()).toMatchObject({ lost: 0, doubled: 0 });
+    await vi.waitFor(async () => expect((await podsOf(kubectl, "worker")).length).toBe(1), {
+      ...patience,
+      timeout: 600_000,
+    });
+  });
+
+  it("alerts when a worker cannot reach its database, and no longer when it can", async () => {
+    await kubectl(["scale", "statefulset", "bot-discord-agent-postgres", "--replicas=0"]);
+    await vi.waitFor(async () => expect(await fires("DiscordAgentComponentDown")).toBe(true), patience);
+    await kubectl(["scale", "statefulset", "bot-discord-agent-postgres", "--replicas=1"]);
+    await vi.waitFor(async () => expect(await fires("DiscordAgentComponentDown")).toBe(false), {
+      ...patience,
+      timeout: 600_000,
+    });
+  });
+});

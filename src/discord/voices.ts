@@ -1,3 +1,4 @@
+import { setTimeout } from "node:timers/promises";
 import { z } from "zod";
 import type { Snowflake } from "../envelope.ts";
 import { asError, ForeseenError } from "../errors.ts";
@@ -39,6 +40,8 @@ export interface Voices extends Component {
 }
 
 const me = z.object({ id: z.string() });
+const lookAgainMs = 2_000;
+const away: ReadonlySet<string> = new Set(["discord_unavailable", "discord_busy"]);
 
 /** `agents`: those with a token of their own. A token that Discord refuses costs its agent the voice and nothing else. */
 export function makeVoices(options: {
@@ -55,6 +58,19 @@ export function makeVoices(options: {
   const userOf = async (rest: DiscordRest, signal: AbortSignal): Promise<Snowflake> => {
     const patience = AbortSignal.any([signal, AbortSignal.timeout(30_000)]);
     return me.parse(await rest.call({ method: "GET", path: "/users/@me", repeatable: true }, patience)).id;
+  };
+  /** Waits for Discord itself as long as it takes; a token that it refuses is thrown at once. */
+  const userOnceThere = async (rest: DiscordRest, signal: AbortSignal): Promise<Snowflake> => {
+    for (let told = false; ; told = true) {
+      try {
+        return await userOf(rest, signal);
+      } catch (error) {
+        const isAway = error instanceof ForeseenError && away.has(error.code);
+        if (!isAway || signal.aborted) throw error;
+        if (!told) log.warn({ component: "discord", code: error.code }, `waiting for Discord: ${error.message}`);
+        await setTimeout(lookAgainMs, undefined, { signal, ref: false });
+      }
+    }
   };
   const there = (): Voice => {
     if (reception === null)
@@ -73,7 +89,7 @@ export function makeVoices(options: {
     start: async (signal) => {
       reception = {
         agent: null,
-        userId: await userOf(options.reception, signal),
+        userId: await userOnceThere(options.reception, signal),
         rest: options.reception,
         webhook: null,
       };
@@ -81,7 +97,7 @@ export function makeVoices(options: {
         if (!options.isAgent(agent))
           log.warn({ component: "discord", agent }, "a token was set for an agent that there is not");
         try {
-          voices.set(agent, { agent, userId: await userOf(rest, signal), rest, webhook: null });
+          voices.set(agent, { agent, userId: await userOnceThere(rest, signal), rest, webhook: null });
         } catch (error) {
           refused.add(agent);
           log.error(

@@ -3,6 +3,9 @@ import { vi } from "vitest";
 import type { RemoteDiscordSimulator } from "../simulators/discord/remote.ts";
 import { patience } from "./release.ts";
 
+/** A flood is answered long after it has ended. */
+const longPatience = { timeout: 600_000, interval: 2_000 };
+
 /** What became of the messages of a conversation. */
 interface Tally {
   readonly sent: number;
@@ -86,7 +89,7 @@ export async function gatherCrowd(simulator: RemoteDiscordSimulator, channels = 
             .waitFor(async () => {
               const { lost } = await tally();
               if (lost > 0) throw new Error(`${lost} are not answered`);
-            }, patience)
+            }, longPatience)
             .catch(() => {});
           return tally();
         },

@@ -5,6 +5,7 @@ import { promisify } from "node:util";
 import { afterAll, beforeAll, expect, it, vi } from "vitest";
 import { stringify } from "yaml";
 import { temporaryFolder } from "../connections/fresh-database.ts";
+import type { RemoteDiscordSimulator } from "../simulators/discord/remote.ts";
 import { describeOnOperator, program } from "./cluster.ts";
 import { gatherCrowd } from "./conversation.ts";
 import { allReady, botToken, podsOf, startSimulatorPod, valuesFor } from "./release.ts";
@@ -16,6 +17,7 @@ const patience = { timeout: 300_000, interval: 2_000 };
 describeOnOperator("the Prometheus Operator", (namespace, { prometheus, alertmanager }) => {
   const { kubectl, name } = namespace;
   let folder: Awaited<ReturnType<typeof temporaryFolder>>;
+  let simulator: RemoteDiscordSimulator;
   const query = async (expression: string) => {
     const answer = await fetch(`${prometheus}/api/v1/query?query=${encodeURIComponent(expression)}`);
     const { data } = (await answer.json()) as {
@@ -44,6 +46,7 @@ describeOnOperator("the Prometheus Operator", (namespace, { prometheus, alertman
         crds: { install: false },
       }),
     );
+    simulator = await startSimulatorPod(namespace);
     await kubectl(["create", "secret", "generic", "bot-discord-agent", `--from-literal=DISCORD_TOKEN=${botToken}`]);
     await run(program("helm"), ["--namespace", name, "install", "bot", "charts/discord-agent", "--values", file]);
     await kubectl(["apply", "-f", "agents.yaml"]);
@@ -65,7 +68,6 @@ describeOnOperator("the Prometheus Operator", (namespace, { prometheus, alertman
   });
 
   it("scales workers by the messages that wait, and loses none", async () => {
-    const simulator = await startSimulatorPod(namespace);
     const crowd = await gatherCrowd(simulator);
     await crowd.ask("are you there?");
     await vi.waitFor(
@@ -77,9 +79,9 @@ describeOnOperator("the Prometheus Operator", (namespace, { prometheus, alertman
     expect(await talk.stop()).toMatchObject({ lost: 0, doubled: 0 });
     await vi.waitFor(async () => expect((await podsOf(kubectl, "worker")).length).toBe(1), {
       ...patience,
-      timeout: 600_000,
+      timeout: 900_000,
     });
-  });
+  }, 1_800_000);
 
   it("alerts when a worker cannot reach its database, and no longer when it can", async () => {
     await kubectl(["scale", "statefulset", "bot-discord-agent-postgres", "--replicas=0"]);

@@ -75,6 +75,17 @@ describe.concurrent("an agent with a bot of its own", () => {
       expect(answersIn(discord, house.general)).toHaveLength(3);
     }));
 
+  it("is waited for while Discord does not answer at the start, and so is the reception", async () =>
+    inHouse({}, async (house) => {
+      const { discord, start, answered, logged } = house;
+      const teo = addTeo(house);
+      // Each try asks four times.
+      discord.faults.add({ on: "rest", method: "GET", path: "/users/@me$", fault: "status", times: 10 });
+      await start({ DISCORD_TOKEN_TEO: teoToken });
+      await logged("waiting for Discord");
+      expect((await answered(askTeo(house, "which version?"), "which version?")).authorId).toBe(teo.id);
+    }));
+
   it.each(["viewChannel", "sendMessages"] as const)(
     "is spoken for by the reception in a channel where it lacks %s",
     async (missing) =>

@@ -14,6 +14,13 @@ interface LogLine {
   readonly line: Readonly<Record<string, unknown>>;
 }
 
+/** A process that ended by itself; `said` is its last complaint. */
+interface Crash {
+  readonly bot: number;
+  readonly code: number | null;
+  readonly said: string;
+}
+
 /** What a process is started with. */
 export interface Post {
   /** Its data folder. */
@@ -25,7 +32,7 @@ export interface Post {
 export interface Crew {
   readonly moments: readonly Moment[];
   /** Those that ended although nobody had told them to. */
-  readonly crashes: readonly { readonly bot: number; readonly code: number | null }[];
+  readonly crashes: readonly Crash[];
   /** Resolves when it has ended; it is started again after `awayMs`. A process that is away or paused already is left alone. */
   kill(bot: number, signal: NodeJS.Signals, awayMs: number): Promise<void>;
   /** Stops it in the middle of what it does, and lets it go on after `forMs`. */
@@ -50,7 +57,7 @@ export async function startCrew(posts: readonly Post[], signal: AbortSignal): Pr
 
 class Processes implements Crew {
   readonly moments: Moment[] = [];
-  readonly crashes: { readonly bot: number; readonly code: number | null }[] = [];
+  readonly crashes: Crash[] = [];
   readonly #posts: readonly Post[];
   readonly #signal: AbortSignal;
   readonly #lives: { readonly bot: number; readonly life: Watched }[] = [];
@@ -126,7 +133,8 @@ class Processes implements Crew {
     this.#note(bot, "end");
     if (this.#isOver || this.#current[bot] !== life) return;
     this.#current[bot] = null;
-    this.crashes.push({ bot, code });
+    const last = life.log.findLast(({ level }) => level === "fatal" || level === "error");
+    this.crashes.push({ bot, code, said: String(last?.["msg"] ?? life.errors().slice(-500)) });
     this.#comeBack(bot, restartMs);
   }
 

@@ -55,23 +55,6 @@ export function makeVoices(options: {
   let reception: Voice | null = null;
   const voices = new Map<string, Voice>();
   const refused = new Set<string>();
-  const userOf = async (rest: DiscordRest, signal: AbortSignal): Promise<Snowflake> => {
-    const patience = AbortSignal.any([signal, AbortSignal.timeout(30_000)]);
-    return me.parse(await rest.call({ method: "GET", path: "/users/@me", repeatable: true }, patience)).id;
-  };
-  /** Waits for Discord itself as long as it takes; a token that it refuses is thrown at once. */
-  const userOnceThere = async (rest: DiscordRest, signal: AbortSignal): Promise<Snowflake> => {
-    for (let told = false; ; told = true) {
-      try {
-        return await userOf(rest, signal);
-      } catch (error) {
-        const isAway = error instanceof ForeseenError && away.has(error.code);
-        if (!isAway || signal.aborted) throw error;
-        if (!told) log.warn({ component: "discord", code: error.code }, `waiting for Discord: ${error.message}`);
-        await setTimeout(lookAgainMs, undefined, { signal, ref: false });
-      }
-    }
-  };
   const there = (): Voice => {
     if (reception === null)
       throw new ForeseenError("discord_closed", "Discord is not open yet", { kind: "retry", afterMs: 1_000 });
@@ -89,7 +72,7 @@ export function makeVoices(options: {
     start: async (signal) => {
       reception = {
         agent: null,
-        userId: await userOnceThere(options.reception, signal),
+        userId: await userOnceThere(options.reception, log, signal),
         rest: options.reception,
         webhook: null,
       };
@@ -97,7 +80,7 @@ export function makeVoices(options: {
         if (!options.isAgent(agent))
           log.warn({ component: "discord", agent }, "a token was set for an agent that there is not");
         try {
-          voices.set(agent, { agent, userId: await userOnceThere(rest, signal), rest, webhook: null });
+          voices.set(agent, { agent, userId: await userOnceThere(rest, log, signal), rest, webhook: null });
         } catch (error) {
           refused.add(agent);
           log.error(
@@ -116,4 +99,23 @@ export function makeVoices(options: {
       return { status: "degraded", details: { voices: voices.size, refused: mute.join(", ") } };
     },
   };
+}
+
+async function userOf(rest: DiscordRest, signal: AbortSignal): Promise<Snowflake> {
+  const patience = AbortSignal.any([signal, AbortSignal.timeout(30_000)]);
+  return me.parse(await rest.call({ method: "GET", path: "/users/@me", repeatable: true }, patience)).id;
+}
+
+/** Waits for Discord itself as long as it takes; a token that it refuses is thrown at once. */
+async function userOnceThere(rest: DiscordRest, log: Logger, signal: AbortSignal): Promise<Snowflake> {
+  for (let told = false; ; told = true) {
+    try {
+      return await userOf(rest, signal);
+    } catch (error) {
+      const isAway = error instanceof ForeseenError && away.has(error.code);
+      if (!isAway || signal.aborted) throw error;
+      if (!told) log.warn({ component: "discord", code: error.code }, `waiting for Discord: ${error.message}`);
+      await setTimeout(lookAgainMs, undefined, { signal, ref: false });
+    }
+  }
 }

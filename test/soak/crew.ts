@@ -134,7 +134,7 @@ class Processes implements Crew {
     if (this.#isOver || this.#current[bot] !== life) return;
     this.#current[bot] = null;
     const last = life.log.findLast(({ level }) => level === "fatal" || level === "error");
-    this.crashes.push({ bot, code, said: String(last?.["msg"] ?? life.errors().slice(-500)) });
+    this.crashes.push({ bot, code, said: last === undefined ? life.errors().slice(-500) : JSON.stringify(last) });
     this.#comeBack(bot, restartMs);
   }
 

@@ -1,8 +1,8 @@
+import { placeholder } from "../src/config-variables.ts";
 import { secretVariables } from "./values/values-schema.ts";
 
 const isSecret = (name: string) =>
   (secretVariables as readonly string[]).includes(name) || name.startsWith("DISCORD_TOKEN_");
-const placeholder = /REPLACE_ME/;
 
 /** What of an environment file belongs into the Secret, and what is wrong with it; no fault holds a value. */
 export function secretsOf(env: Readonly<Record<string, string>>): {
@@ -11,8 +11,8 @@ export function secretsOf(env: Readonly<Record<string, string>>): {
 } {
   const set = Object.entries(env).filter(([name, value]) => isSecret(name) && value !== "");
   const faults = set
-    .filter(([, value]) => placeholder.test(value))
-    .map(([name]) => `${name}: still holds the placeholder REPLACE_ME; write its value, or remove the line`);
+    .filter(([, value]) => value.includes(placeholder))
+    .map(([name]) => `${name}: still holds the placeholder ${placeholder}; write its value, or remove the line`);
   if (set.length === 0) faults.push(`none of ${secretVariables.join(", ")} is set in it`);
   return { given: Object.fromEntries(set), faults };
 }

@@ -237,6 +237,36 @@ export const variables = Object.entries<Variable<unknown>>(table).map(
   }),
 );
 
+/** Stands in `.env.production` for what nobody but its user knows; no variable may hold it. */
+export const placeholder = "REPLACE_ME";
+
+/** What `.env.production` sets; the rest is there as a comment. */
+const inProduction: Readonly<Record<string, string>> = {
+  ENVIRONMENT: "production",
+  DISCORD_TOKEN: placeholder,
+  GEMINI_API_KEY: placeholder,
+  POSTGRESQL_URL: `postgres://discord_agent:${placeholder}@localhost:5432/discord_agent`,
+};
+
+/** The file .env.production. */
+export function renderEnvironmentFile(): string {
+  const entries = variables.map(({ name, default: fallback, takes, meaning }) => {
+    const set = inProduction[name];
+    const line = set === undefined ? `# ${name}=${fallback ?? ""}` : `${name}=${set}`;
+    return `# ${meaning}.\n# Takes ${takes}.\n${line}\n`;
+  });
+  return `# Every variable of a bot in production; what is behind # has that default. It holds no secret, and the bot refuses to start while a
+# placeholder is left:
+#   cp .env.production .env       and write the real values over ${placeholder}
+#   node --env-file=.env src/main.ts
+#   npm run synth -- --env-file .env --values my.yaml --out mine
+#
+# DISCORD_TOKEN_<AGENT>=… gives an agent a bot of its own to speak with.
+# Made from src/config-variables.ts; \`npx vitest run test/config -u\` writes it anew.
+
+${entries.join("\n")}`;
+}
+
 /** The page docs/configuration.md. */
 export function renderConfigReference(): string {
   const rows = variables.map(({ name, alias, default: fallback, takes, meaning }) => {

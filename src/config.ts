@@ -1,4 +1,4 @@
-import { botToken, table, type Variable } from "./config-variables.ts";
+import { botToken, placeholder, table, type Variable } from "./config-variables.ts";
 import { Misconfigured, type Fault } from "./errors.ts";
 import type { LogLevel } from "./log.ts";
 
@@ -93,12 +93,17 @@ export function readConfig(env: Environment): Config {
     const given = env[name]?.trim() || (alias && env[alias]?.trim()) || null;
     const text = given ?? fallback;
     if (text === null) return null;
+    const where = alias && !env[name]?.trim() ? alias : name;
+    if (text.includes(placeholder)) {
+      faults.push(leftOver(where));
+      return null;
+    }
     const result = schema.safeParse(text);
     if (result.success) return result.data as Value<N>;
     // A long value may be a credential that was pasted into the wrong variable.
     const shown = secret || text.length > 20 ? "the value" : JSON.stringify(text);
     const remedy = `Set ${takes}, or unset it${fallback === null ? "" : ` for ${fallback}`}`;
-    faults.push({ where: alias && !env[name]?.trim() ? alias : name, problem: `${shown} is not ${takes}`, remedy });
+    faults.push({ where, problem: `${shown} is not ${takes}`, remedy });
     return null;
   };
   // Only after a fault is a default missing here, and then no Config leaves this function.
@@ -109,6 +114,13 @@ export function readConfig(env: Environment): Config {
   if (faults.length > 0) throw new Misconfigured(faults);
   return config;
 }
+
+/** What `.env.production` has where a credential goes. */
+const leftOver = (where: string): Fault => ({
+  where,
+  problem: `it still holds the placeholder ${placeholder}`,
+  remedy: "Write its value there, or remove the line",
+});
 
 /** What a process of a fleet cannot do without. */
 function checkRole({ role, discord, postgresql }: Config, faults: Fault[]): void {
@@ -147,7 +159,8 @@ function readVoices(env: Environment, faults: Fault[]): Readonly<Record<string, 
   return Object.fromEntries(
     names.map((name) => {
       const token = schema.safeParse(env[name]?.trim());
-      if (!token.success)
+      if (env[name]?.includes(placeholder)) faults.push(leftOver(name));
+      else if (!token.success)
         faults.push({ where: name, problem: `the value is not ${takes}`, remedy: `Set ${takes}, or unset it` });
       return [name.slice(voicePrefix.length).toLowerCase().replaceAll("_", "-"), token.data ?? ""];
     }),

@@ -1,7 +1,8 @@
+import { parseEnv } from "node:util";
 import * as fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { readConfig, showConfig } from "../../src/config.ts";
-import { renderConfigReference, variables } from "../../src/config-variables.ts";
+import { renderConfigReference, renderEnvironmentFile, variables } from "../../src/config-variables.ts";
 import { Misconfigured, type Fault } from "../../src/errors.ts";
 
 function faultsOf(env: Record<string, string>): readonly Fault[] {
@@ -136,6 +137,33 @@ describe("the environment", () => {
         },
       ),
     );
+  });
+});
+
+it("names every placeholder that was left, and no value", () => {
+  const url = "postgres://me:REPLACE_ME@db/x";
+  const faults = faultsOf({ DISCORD_TOKEN_TEO: "REPLACE_ME", GEMINI_API_KEY: "REPLACE_ME", DATABASE_URL: url });
+  expect(faults.map(({ where }) => where).toSorted()).toEqual(["DATABASE_URL", "DISCORD_TOKEN_TEO", "GEMINI_API_KEY"]);
+  expect(JSON.stringify(faults)).not.toContain("me:");
+});
+
+describe(".env.production", () => {
+  it("says exactly what the code reads", async () => {
+    await expect(renderEnvironmentFile()).toMatchFileSnapshot("../../.env.production");
+  });
+
+  it("is refused as it is, for its placeholders and for nothing else", () => {
+    const faults = faultsOf(parseEnv(renderEnvironmentFile()) as Record<string, string>);
+    expect(faults.map(({ where }) => where).toSorted()).toEqual(["DISCORD_TOKEN", "GEMINI_API_KEY", "POSTGRESQL_URL"]);
+    for (const { problem } of faults) expect(problem).toContain("REPLACE_ME");
+  });
+
+  it("names every variable once, with its default", () => {
+    const commented = renderEnvironmentFile().replaceAll(/^# ([A-Z_]+=)/gm, "$1");
+    const given = parseEnv(commented);
+    expect(new Set(Object.keys(given))).toEqual(new Set(variables.map(({ name }) => name)));
+    const withDefault = variables.filter((one) => one.default !== null && one.name !== "ENVIRONMENT");
+    expect(withDefault.map(({ name }) => given[name])).toEqual(withDefault.map((one) => one.default));
   });
 });
 

@@ -40,11 +40,14 @@ describeUnless(await whyNoOwnPostgres(), "a Postgres with a replica", () => {
     fleet.ask(3);
     await fleet.answeredOnce();
     expect(fleet.discord.report().identifies).toBe(1);
-    const [row] = await administer<{ n: number }>(
-      at(database.url, replica),
-      "select count(*)::int as n from turns where state = 'answered'",
-    );
-    expect(row?.n).toBe(30);
+    // Discord has an answer a moment before its turn is ended.
+    await vi.waitFor(async () => {
+      const [row] = await administer<{ n: number }>(
+        at(database.url, replica),
+        "select count(*)::int as n from turns where state = 'answered'",
+      );
+      expect(row?.n).toBe(30);
+    }, patience);
     fleet.withoutFault(
       /^(?:the inbox could not be read; trying again|the queue reported an error|a turn could not be put back|events could not be stored)$/,
     );

@@ -1,0 +1,50 @@
+import { globSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+
+const root = join(import.meta.dirname, "..", "..");
+const sources = globSync("src/**/*.ts", { cwd: root }).map((path) => readFileSync(join(root, path), "utf8"));
+/** Too short a piece of a sentence to look for. */
+const tellingChars = 10;
+
+/** The codes of all errors that somebody foresaw. */
+export function errorCodes(): Set<string> {
+  const found = sources.flatMap((text) => [...text.matchAll(/(?:new ForeseenError|super)\(\s*"([a-z_]+)"/g)]);
+  return new Set(found.map(([, code = ""]) => code));
+}
+
+/** The fixed words of every line that is logged as a warning or an error. */
+export function warnings(): Set<string> {
+  const calls = sources.flatMap((text) =>
+    [...text.matchAll(/log\??\.(?:warn|error|fatal)\(/gi)].map(({ index, 0: { length } }) =>
+      lastArgument(text, index + length),
+    ),
+  );
+  return new Set(calls.flatMap(fixedWords));
+}
+
+/** What stands between the last comma of a call and its end; `from` is behind its opening parenthesis. */
+function lastArgument(text: string, from: number): string {
+  let depth = 1;
+  let begin = from;
+  let quote = "";
+  for (let at = from; at < text.length; at += 1) {
+    const letter = text[at] ?? "";
+    if (quote !== "") {
+      if (letter === "\\") at += 1;
+      else if (letter === quote) quote = "";
+    } else if (/["'`]/.test(letter)) quote = letter;
+    else if (/[([{]/.test(letter)) depth += 1;
+    else if (/[)\]}]/.test(letter)) {
+      depth -= 1;
+      if (depth === 0) return text.slice(begin, at);
+    } else if (letter === "," && depth === 1 && text.slice(at + 1).trimStart()[0] !== ")") begin = at + 1;
+  }
+  throw new Error("a call has no end");
+}
+
+function fixedWords(expression: string): string[] {
+  return [...expression.matchAll(/"([^"]*)"|`([^`]*)`/g)]
+    .flatMap(([, plain, template]) => plain ?? (template ?? "").split(/\$\{[^}]*\}/))
+    .map((words) => words.trim())
+    .filter((words) => words.length >= tellingChars);
+}

@@ -1,6 +1,7 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { parse } from "yaml";
+import { agentReference } from "./agent-reference.ts";
 import { chartFiles } from "./chart.ts";
 import { agentCrd } from "./crd.ts";
 import { manifestFiles } from "./manifests.ts";
@@ -23,5 +24,6 @@ export function committed(root: string, version: string): Map<string, Map<string
     ["k8s/trial", manifestFiles({ ...place, values: valuesSchema.parse({}), agents: read("agents.yaml") })],
     ["k8s/production", manifestFiles({ ...place, values: production })],
     ["charts/discord-agent", chartFiles(version)],
+    ["docs/reference", new Map([["agent.md", agentReference(agentCrd())]])],
   ]);
 }

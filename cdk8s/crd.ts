@@ -64,12 +64,6 @@ const avatarRules: readonly Rule[] = [
   },
 ];
 
-const reference = (kind: string) => ({
-  minLength: 1,
-  maxLength: 253,
-  pattern: kind === "key" ? "^[-._a-zA-Z0-9]+$" : "^[a-z0-9]([-.a-z0-9]*[a-z0-9])?$",
-});
-
 const additions: Additions = {
   "": rules(...nameRules),
   ".spec": rules(...promptRules),
@@ -77,12 +71,8 @@ const additions: Additions = {
   ".spec.description": notBlank("description", "write what the agent is good at"),
   ".spec.prompt": notBlank("prompt", "write who the agent is and how it answers"),
   ".spec.promptFrom": rules(...promptFromRules),
-  ".spec.promptFrom.configMapKeyRef.name": reference("name"),
-  ".spec.promptFrom.configMapKeyRef.key": reference("key"),
   ".spec.voice": rules(...voiceRules),
-  ".spec.voice.tokenFrom.secretKeyRef.name": reference("name"),
-  ".spec.voice.tokenFrom.secretKeyRef.key": reference("key"),
-  ".spec.voice.webhook.avatarUrl": { maxLength: 2048, ...rules(...avatarRules) },
+  ".spec.voice.webhook.avatarUrl": rules(...avatarRules),
 };
 
 /** The form of one agent, as Kubernetes checks it; without what the API server knows about every object. */

@@ -8,7 +8,7 @@ import { manifestFiles } from "./manifests.ts";
 import { secretsOf } from "./secrets.ts";
 import { fillIn } from "./values/values-schema.ts";
 
-const usage = `npm run synth                                   writes k8s/ and charts/
+const usage = `npm run synth                                   writes k8s/, charts/ and docs/reference/
 npm run synth -- --values FILE --out DIR        your own manifests, with the values of the chart
 
   --name NAME         what the names of objects begin with (discord-agent)

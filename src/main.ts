@@ -11,7 +11,7 @@ import type { RoleOptions } from "./roles/foundation.ts";
 import { makeTerminal } from "./terminal/terminal.ts";
 
 const usage = `discord-agent [options]            talk with the agents in this terminal
-discord-agent validate FILE…       only check manifests of agents
+discord-agent validate FILE…       only check manifests of agents, as a cluster would
 discord-agent healthy              ask the process on HEALTH_CHECK_PORT whether it is ready: exit 0 or 1
 
   --data DIR      where everything is kept (./data)

@@ -6,15 +6,25 @@ const label = z
   .regex(/^[a-z0-9]([-a-z0-9]*[a-z0-9])?$/);
 const words = (of: string) => z.array(z.string().min(1).max(100)).max(100).default([]).describe(`a list of ${of}`);
 const count = (of: string) => z.int().min(1).max(1_000_000_000).optional().describe(`a whole number from 1: ${of}`);
-const secretKeyRef = z.strictObject({ name: z.string(), key: z.string() }).describe("name and key of a Secret");
+/** The name of a ConfigMap or Secret, and one of its keys, in the forms that Kubernetes has for both. */
+const keyRef = z.strictObject({
+  name: z
+    .string()
+    .max(253)
+    .regex(/^[a-z0-9]([-.a-z0-9]*[a-z0-9])?$/)
+    .describe("the name of an object: small letters, digits, dashes, dots"),
+  key: z
+    .string()
+    .max(253)
+    .regex(/^[-._a-zA-Z0-9]+$/)
+    .describe("a key in it: letters, digits, dashes, dots, underscores"),
+});
+const secretKeyRef = keyRef.describe("name and key of a Secret");
 
 const promptFrom = z
   .strictObject({
     file: z.string().min(1).optional().describe("the path of a text file, relative to the manifest"),
-    configMapKeyRef: z
-      .strictObject({ name: z.string(), key: z.string() })
-      .optional()
-      .describe("name and key of a ConfigMap; in a cluster"),
+    configMapKeyRef: keyRef.optional().describe("name and key of a ConfigMap; in a cluster"),
   })
   .describe("where the prompt is kept: file, or configMapKeyRef in a cluster");
 
@@ -53,13 +63,22 @@ const voice = z
     webhook: z
       .strictObject({
         avatarUrl: z
-          .url({ protocol: /^https$/ })
+          .url({ protocol: /^https$/, abort: true })
+          .max(2048)
+          // Browsers take "https:example.org" too, and the API server does not.
+          .refine((text) => text.startsWith("https://"))
           .optional()
           .describe("the https address of its picture"),
       })
       .optional()
       .describe("with its own name and picture, through webhooks that the bot makes in channels where it may"),
     shared: z.literal(true).optional().describe("true: it speaks with the voice of the bot"),
+  })
+  .refine((given) => Object.values(given).filter((one) => one !== undefined).length <= 1, {
+    message: "names more than one voice",
+    params: { remedy: "Keep one of tokenFrom, webhook and shared" },
+    // Also beside other faults of it.
+    when: ({ value }) => typeof value === "object" && value !== null,
   })
   .prefault({})
   .describe("the identity it speaks with");
@@ -83,9 +102,9 @@ const budget = z
 
 const spec = z
   .strictObject({
-    displayName: z.string().trim().min(1).max(80).describe("the name people see, of 1 to 80 characters"),
-    description: z.string().trim().min(1).max(1_000).describe("what it is good at, for the supervisor to choose by"),
-    prompt: z.string().trim().min(1).max(50_000).optional().describe("who it is and how it answers"),
+    displayName: z.string().max(80).trim().min(1).describe("the name people see, of 1 to 80 characters"),
+    description: z.string().max(1_000).trim().min(1).describe("what it is good at, for the supervisor to choose by"),
+    prompt: z.string().max(50_000).trim().min(1).optional().describe("who it is and how it answers"),
     promptFrom: promptFrom.optional(),
     default: z.boolean().default(false).describe("true for the one agent that answers when nobody else was chosen"),
     model,

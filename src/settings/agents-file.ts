@@ -15,8 +15,28 @@ export interface LoadedAgents {
   readonly files: readonly string[];
 }
 
-/** Reads all agents of some files, and of the `*.yaml` and `*.yml` of some folders, with every fault at once. */
+/** Reads all agents of some files, and of the `*.yaml` and `*.yml` of some folders, with every fault at once, as a laptop takes them. */
 export function loadAgents(paths: readonly string[]): LoadedAgents {
+  const { found, faults, files } = readManifests(paths);
+  const hasDefault = found.some((one) => one.get(["spec", "default"]) === true);
+  const agents = found.flatMap((one, index) => {
+    if (one.get(["spec"]) === undefined) return [];
+    const prompt = resolvePrompt(one, files);
+    faults.push(...(typeof prompt === "string" ? [] : [prompt]), ...voiceFaults(one));
+    const isDefault = one.manifest?.spec.default || (!hasDefault && index === 0);
+    return typeof prompt === "string" && one.manifest !== null ? [toAgent(one.manifest, prompt, isDefault)] : [];
+  });
+  return { agents, faults, files };
+}
+
+/** What `discord-agent validate FILE…` reports, as a cluster sees it: how many good agents there are, and every fault. */
+export function validateFiles(paths: readonly string[]): { agents: number; faults: readonly Fault[] } {
+  const { found, faults } = readManifests(paths);
+  faults.push(...found.flatMap((one) => (one.get(["spec"]) === undefined ? [] : promptFaults(one))));
+  return { agents: found.filter(({ manifest }) => manifest !== null).length, faults };
+}
+
+function readManifests(paths: readonly string[]): { found: FoundManifest[]; faults: Fault[]; files: string[] } {
   const faults: Fault[] = [];
   const files: string[] = [];
   const found: FoundManifest[] = [];
@@ -39,21 +59,7 @@ export function loadAgents(paths: readonly string[]): LoadedAgents {
     });
   }
   faults.push(...duplicateNames(found), ...badHandoffs(found), ...secondDefaults(found), ...sharedKeywords(found));
-  const hasDefault = found.some((one) => one.get(["spec", "default"]) === true);
-  const agents = found.flatMap((one, index) => {
-    if (one.get(["spec"]) === undefined) return [];
-    const prompt = resolvePrompt(one, files);
-    faults.push(...(typeof prompt === "string" ? [] : [prompt]), ...voiceFaults(one));
-    const isDefault = one.manifest?.spec.default || (!hasDefault && index === 0);
-    return typeof prompt === "string" && one.manifest !== null ? [toAgent(one.manifest, prompt, isDefault)] : [];
-  });
-  return { agents, faults, files };
-}
-
-/** What `discord-agent validate FILE…` reports: how many good agents there are, and every fault. */
-export function validateFiles(paths: readonly string[]): { agents: number; faults: readonly Fault[] } {
-  const { agents, faults } = loadAgents(paths);
-  return { agents: agents.length, faults };
+  return { found, faults, files };
 }
 
 /** The files a path stands for: itself, or the manifests in the folder, sorted. */
@@ -85,19 +91,40 @@ function readText(path: string): string | { problem: string; remedy: string } {
   }
 }
 
-function resolvePrompt(found: FoundManifest, files: string[]): string | Fault {
-  const fault = (field: string, problem: string, remedy: string): Fault => ({
-    where: found.at(["spec", ...field.split(".")]),
-    problem,
-    remedy,
-  });
+/** What is wrong with where the prompt comes from, wherever the agent is to run. */
+function sourceFault(found: FoundManifest): Fault | null {
   const [prompt, from] = [found.get(["spec", "prompt"]), found.get(["spec", "promptFrom"])];
   if (prompt !== undefined && from !== undefined)
-    return fault("promptFrom", "stands beside prompt", "Keep one of the two");
+    return faultAt(found, "promptFrom", "stands beside prompt", "Keep one of the two");
+  if (prompt !== undefined || from !== undefined) return null;
+  const remedy = "Add spec.prompt: who the agent is and how it answers; or spec.promptFrom";
+  return faultAt(found, "prompt", "is missing", remedy);
+}
+
+/** As the API server has it. */
+function promptFaults(found: FoundManifest): Fault[] {
+  const source = sourceFault(found);
+  if (source !== null) return [source];
+  const from = found.get(["spec", "promptFrom"]);
+  if (found.get(["spec", "promptFrom", "file"]) !== undefined) {
+    const remedy =
+      "Put the text into a ConfigMap (kubectl create configmap NAME --from-file=KEY=FILE) and name it in configMapKeyRef";
+    return [faultAt(found, "promptFrom.file", "is read on a laptop only", remedy)];
+  }
+  if (from === undefined || found.get(["spec", "promptFrom", "configMapKeyRef"]) !== undefined) return [];
+  return [faultAt(found, "promptFrom", "names nothing", "Add configMapKeyRef with name and key of a ConfigMap")];
+}
+
+function faultAt(found: FoundManifest, field: string, problem: string, remedy: string): Fault {
+  return { where: found.at(["spec", ...field.split(".")]), problem, remedy };
+}
+
+function resolvePrompt(found: FoundManifest, files: string[]): string | Fault {
+  const fault = (field: string, problem: string, remedy: string) => faultAt(found, field, problem, remedy);
+  const source = sourceFault(found);
+  if (source !== null) return source;
   // A prompt of another type is refused by the schema already.
-  if (prompt !== undefined) return String(found.manifest?.spec.prompt);
-  if (from === undefined)
-    return fault("prompt", "is missing", "Add spec.prompt: who the agent is and how it answers; or spec.promptFrom");
+  if (found.get(["spec", "prompt"]) !== undefined) return String(found.manifest?.spec.prompt);
   if (found.get(["spec", "promptFrom", "configMapKeyRef"]) !== undefined) {
     const remedy = "Write the prompt into spec.prompt, or into a file for promptFrom.file";
     return fault("promptFrom.configMapKeyRef", "names a ConfigMap, which only a cluster has", remedy);

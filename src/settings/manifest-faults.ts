@@ -42,6 +42,8 @@ function unknownField(parent: Path, key: string): FieldFault {
 
 function problemOf(issue: Issue, value: unknown): string {
   if (value === undefined || value === null) return "is missing";
+  // Only rules over several fields have words of their own.
+  if (issue.code === "custom" && issue.params !== undefined) return issue.message;
   if (issue.code === "invalid_type")
     return `is ${kindOf(value)} where ${expectedWords[issue.expected] ?? "something else"} is expected`;
   if (issue.code === "invalid_value") {
@@ -59,6 +61,7 @@ function remedyFor(issue: Issue, path: Path, value: unknown): string {
   if (issue.code === "invalid_type" && issue.expected === "string" && ["number", "boolean"].includes(typeof value)) {
     return "Put it in quotes";
   }
+  if (issue.code === "custom" && typeof issue.params?.["remedy"] === "string") return issue.params["remedy"];
   for (let length = path.length; length > 0; length -= 1) {
     const description = descriptionAt(path.slice(0, length));
     if (description)

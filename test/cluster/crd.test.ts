@@ -1,4 +1,9 @@
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import fc from "fast-check";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { validateFiles } from "../../src/settings/agents-file.ts";
 import { kubectl, mustKubectl, noCluster } from "./kubectl.ts";
 
 const reason = noCluster();
@@ -36,6 +41,59 @@ const refused: readonly (readonly [string, string, string])[] = [
   ["a hand-off to no name", agent({ ...good, handoffs: ["Teo!"] }), "spec.handoffs[0]"],
 ];
 
+/** Whether `discord-agent validate` has nothing against a manifest. */
+function isValidOffline(manifest: string): boolean {
+  const folder = mkdtempSync(join(tmpdir(), "discord-agent-validate-"));
+  try {
+    writeFileSync(join(folder, "agent.yaml"), manifest);
+    return validateFiles([folder]).faults.length === 0;
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+}
+
+const reference = { name: "prompts", key: "mira.md" };
+/** Every field once, so that each can be made wrong. */
+const full = {
+  ...good,
+  default: false,
+  model: { name: "gemini-x", temperature: 1, maxOutputTokens: 100 },
+  channels: { allow: ["dev"], deny: ["random"], weights: { dev: 0.5 } },
+  triggers: { mention: true, keywords: ["plan"] },
+  voice: { webhook: { avatarUrl: "https://example.org/mira.png" } },
+  memory: { recall: true, scope: "guild" },
+  budget: { maxTokensPerTurn: 100, dailyTokens: 1_000, timeoutSeconds: 60 },
+};
+const bases = [
+  full,
+  { ...full, prompt: undefined, promptFrom: { configMapKeyRef: reference } },
+  { ...full, voice: { tokenFrom: { secretKeyRef: reference } } },
+];
+const strange = fc.constantFrom<unknown>(
+  ...["", " ", "x", "X_y", "a.b", "https://example.org", "https:example.org", "http://example.org", "x".repeat(300)],
+  ...[0, 1, -1, 0.5, 3, 1e9, 1e9 + 1, true, false, [], ["x"], [""], [1], {}, { x: 1 }, { x: 0.5 }, reference],
+);
+
+/** The paths of all fields, those of objects too. */
+function pathsOf(value: unknown): string[][] {
+  if (typeof value !== "object" || value === null || Array.isArray(value)) return [];
+  return Object.entries(value).flatMap(([name, child]) => [[name], ...pathsOf(child).map((path) => [name, ...path])]);
+}
+
+function withField(value: object, [name = "", ...rest]: readonly string[], field: unknown): object {
+  const inner = rest.length === 0 ? field : withField((value as Record<string, object>)[name] ?? {}, rest, field);
+  return { ...value, [name]: inner };
+}
+
+/** A good spec of which one field, or one that does not exist, has another value. */
+const anySpec = fc
+  .constantFrom(...bases)
+  .chain((base) =>
+    fc
+      .tuple(fc.constantFrom(...pathsOf(base), ["voice", "shared"], ["promptFrom"], ["model", "nme"]), strange)
+      .map(([path, value]) => withField(base, path, value)),
+  );
+
 describe.skipIf(reason !== null)(`the custom resource Agent${reason === null ? "" : ` (${reason})`}`, () => {
   beforeAll(() => {
     mustKubectl(["apply", "-f", "k8s/crds/agents.yaml"]);
@@ -57,6 +115,23 @@ describe.skipIf(reason !== null)(`the custom resource Agent${reason === null ? "
     const { code, err } = kubectl(["apply", "--dry-run=server", "-f", "-"], manifest);
     expect(err).toContain(words);
     expect(code).not.toBe(0);
+    expect(isValidOffline(manifest)).toBe(false);
+  });
+
+  it("refuses of random manifests those that validate refuses offline, and no other", () => {
+    const manifests = fc.sample(anySpec, 400).map((spec, index) => agent(spec, `random-${index}`));
+    const { out, err } = kubectl(["apply", "--dry-run=server", "-f", "-"], manifests.join("\n---\n"));
+    const verdicts = manifests.map((manifest, index) => ({
+      manifest,
+      cluster: out.includes(`/random-${index} created`),
+      offline: isValidOffline(manifest),
+    }));
+    expect(
+      verdicts.filter(({ cluster, offline }) => cluster !== offline),
+      err,
+    ).toEqual([]);
+    for (const verdict of [true, false])
+      expect(verdicts.filter(({ cluster }) => cluster === verdict).length).toBeGreaterThan(20);
   });
 
   it("takes the agents of the laptop as they are, and fills in the defaults", () => {

@@ -26,7 +26,7 @@ function defaults(text: string): string[] {
 
 /** The faults of one manifest file, without the folder in front. */
 function faultsOf(text: string | Buffer): string[] {
-  return validateFiles([write(text)]).faults.map(({ where, problem, remedy }) =>
+  return loadAgents([write(text)]).faults.map(({ where, problem, remedy }) =>
     `${where}: ${problem}. ${remedy}`.replaceAll(`${folder}/`, ""),
   );
 }
@@ -210,6 +210,19 @@ describe("a fault names its line, its field and a remedy", () => {
   ];
   it.each(cases)("%s", (_name, text, fault) => expect(faultsOf(text)).toEqual([fault]));
 
+  it.each([
+    [
+      "two voices",
+      "voice: {shared: true, webhook: {}}",
+      "spec.voice: names more than one voice. Keep one of tokenFrom, webhook and shared",
+    ],
+    [
+      "a picture without //",
+      "voice: {webhook: {avatarUrl: 'https:x.example'}}",
+      "spec.voice.webhook.avatarUrl: has another form than expected. Give spec.voice.webhook.avatarUrl: the https address of its picture",
+    ],
+  ])("%s", (_name, field, fault) => expect(faultsOf(manifest("a", field))).toEqual([`agents.yaml:9 ${fault}`]));
+
   it("and all faults of all documents come at once", () => {
     const text =
       manifest("a", "handoffs: [x]") +
@@ -221,6 +234,32 @@ describe("a fault names its line, its field and a remedy", () => {
       "agents.yaml:9 spec.handoffs[0]",
       "agents.yaml:18 spec.voice.tokenFrom",
     ]);
+  });
+});
+
+describe("validate says what a cluster would say", () => {
+  const promptFrom = (source: string) => manifest("a").replace(/prompt: .*/, `promptFrom: ${source}`);
+  it("of what only a cluster can resolve", () => {
+    const reference = "{name: x, key: y}";
+    expect(validateFiles([write(promptFrom(`{configMapKeyRef: ${reference}}`))]).faults).toEqual([]);
+    const voice = `voice: {tokenFrom: {secretKeyRef: ${reference}}}`;
+    expect(validateFiles([write(manifest("a", voice))])).toEqual({ agents: 1, faults: [] });
+  });
+
+  it.each([
+    ["promptFrom.file", promptFrom("{file: a.md}"), "is read on a laptop only"],
+    ["promptFrom", promptFrom("{}"), "names nothing"],
+    [
+      "promptFrom.configMapKeyRef.name",
+      promptFrom("{configMapKeyRef: {name: X_Y, key: y}}"),
+      "has another form than expected",
+    ],
+    ["prompt", manifest("a").replace(/ {2}prompt: .*\n/, ""), "is missing"],
+  ])("of %s", (field, text, problem) => {
+    const [fault, ...others] = validateFiles([write(text)]).faults;
+    expect(others).toEqual([]);
+    expect(fault?.where).toMatch(new RegExp(`^\\S+ spec\\.${field}$`));
+    expect(fault?.problem).toBe(problem);
   });
 });
 

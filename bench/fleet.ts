@@ -9,6 +9,7 @@ import { startDiscordSimulator } from "../test/simulators/discord/simulator.ts";
 import { machine, median, ratio, residentMb, spread } from "./machine.ts";
 import { apiOf, build, compile, inFreshDatabase, runRole, startHonestPostgres, stop, untilReady } from "./place.ts";
 import { measureTurns } from "./turns.ts";
+import { unguarded } from "../test/resilience/unguarded.ts";
 
 /** P1 and P8: our own time per turn at 20 messages a second on Postgres and Redis, and what a message costs in calls of the model. */
 export async function benchTurns(rounds: number): Promise<object> {
@@ -44,7 +45,12 @@ const hotSamples = 5_000;
 /** P3: reading today's conversation and adding a turn to it, one round trip each, for conversations of 20 lines. */
 export async function benchHotMemory(): Promise<object> {
   const server = await startRedis();
-  const redis = makeRedis({ url: server.url, metrics: makeMetrics(), log: pino({ level: "silent" }) });
+  const redis = makeRedis({
+    guard: unguarded,
+    url: server.url,
+    metrics: makeMetrics(),
+    log: pino({ level: "silent" }),
+  });
   await redis.start(AbortSignal.timeout(10_000), () => {});
   const turns = makeRedisRecentTurns(redis.cache, { lines: hotLines, maxAgeMs: 86_400_000, now: () => Date.now() });
   const { signal } = new AbortController();

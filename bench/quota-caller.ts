@@ -9,6 +9,7 @@ import type { GenerateRequest } from "../src/model/model.ts";
 import { makeBreaker } from "../src/resilience/policies.ts";
 import { makeFleetRateLimits } from "../src/resilience/rate-limits-of-fleet.ts";
 import { makeRedisRateLimits } from "../src/resilience/rate-limits-redis.ts";
+import { unguarded } from "../test/resilience/unguarded.ts";
 
 // One process of many that share a model's limits: calls when its parent says so, and reports how long it was made to wait and what it was told.
 
@@ -29,7 +30,7 @@ const { REDIS_URL: redisUrl = "", GEMINI_URL: baseUrl = "", LIMITS: limitsJson =
 const limits = JSON.parse(limitsJson) as { requestsPerMinute: number; tokensPerMinute: number; requestsPerDay: number };
 const log = pino({ level: "silent" });
 const metrics = makeMetrics();
-const redis = makeRedis({ url: redisUrl, metrics, log });
+const redis = makeRedis({ guard: unguarded, url: redisUrl, metrics, log });
 await redis.start(AbortSignal.timeout(10_000), () => {});
 const model = makeGemini({
   apiKey: "bench",

@@ -7,7 +7,7 @@ export function agentReference(crd: Schema): string {
   const fields = fieldsOf((agent["properties"] as Schema)["spec"] as Schema, "spec");
   const rows = fields.map(({ path, schema, isRequired }) => {
     const cells = [`\`${path}\``, kindOf(schema), isRequired ? "required" : defaultOf(schema), limitsOf(schema)];
-    return `| ${[...cells, String(schema["description"] ?? "")].join(" | ").replaceAll("\n", " ")} |`;
+    return `| ${[...cells, textOf(schema["description"])].join(" | ").replaceAll("\n", " ")} |`;
   });
   const rules = [{ path: "", schema: agent }, ...fields].flatMap(({ schema }) =>
     ((schema["x-kubernetes-validations"] ?? []) as readonly { message?: string }[]).flatMap(({ message }) =>
@@ -50,6 +50,8 @@ function fieldsOf(schema: Schema, path: string): Field[] {
   const item = schema["items"] as Schema | undefined;
   return item === undefined ? inside : [...inside, ...fieldsOf(item, `${path}[]`)];
 }
+
+const textOf = (value: unknown) => (typeof value === "string" ? value : "");
 
 function kindOf({ type, items, additionalProperties, enum: words }: Schema): string {
   if (Array.isArray(words)) return words.map((word) => `\`${String(word)}\``).join(", ");

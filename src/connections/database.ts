@@ -3,6 +3,7 @@ import { ForeseenError } from "../errors.ts";
 import type { Component } from "../lifecycle/component.ts";
 import type { Logger } from "../log.ts";
 import type { Metrics } from "../metrics.ts";
+import type { Guard } from "./guard.ts";
 import { checkSchema, migrate } from "./migrate.ts";
 import { openPglite } from "./pglite.ts";
 import { openPostgres, type Database } from "./postgres.ts";
@@ -22,6 +23,7 @@ export function makeDatabaseComponent(options: {
   migrates: boolean;
   /** True: a server that is away at the start is waited for; false: the start fails. */
   waits: boolean;
+  guard: Guard;
   metrics: Metrics;
   log: Logger;
 }): Component & { database: Database } {
@@ -39,6 +41,7 @@ export function makeDatabaseComponent(options: {
           url: options.url,
           poolMin: options.poolMin,
           poolMax: options.poolMax,
+          guard: options.guard,
           onIdleError: (error) => log.warn({ err: error, component: "postgres" }, "an idle connection broke"),
         });
   const announce = (migration: string) => log.info({ component: "postgres", migration }, "changing the schema");

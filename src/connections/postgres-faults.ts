@@ -11,12 +11,20 @@ const passing = /^(?:08...|57P0[1-5]|53300|25006|E(?:CONN\w+|TIMEDOUT|HOSTUNREAC
 /** What `pg` says of the same, for which it has no code. */
 const passingMessage =
   /^(?:Connection terminated|timeout exceeded when trying to connect|Client has encountered a connection error)/;
+/** What the pool says when all of its connections are lent. */
+const poolMessage = "timeout exceeded when trying to connect";
 
 /** A failure to ask the server that may be over in a moment; null when the error is another one. Names no host. */
 export function asUnreachable(error: unknown): ForeseenError | null {
   const { code = "", message = "" } = error as { code?: string; message?: string };
   if (!passing.test(code) && !passingMessage.test(message)) return null;
   const retry = { kind: "retry", afterMs: 1_000 } as const;
+  if (message === poolMessage)
+    return new ForeseenError(
+      "database_busy",
+      "No connection to Postgres was free in time: the server is slow, or POSTGRES_POOL_MAX_SIZE is too small for LANES",
+      retry,
+    );
   if (code === "53300")
     return new ForeseenError(
       "database_full",

@@ -1,4 +1,5 @@
 import pg from "pg";
+import type { Guard } from "./guard.ts";
 import { asUnreachable, checkServer, explainConnection } from "./postgres-faults.ts";
 
 /** Runs one statement, or several without values, and gives the rows of all. Rows are plain objects; bigint columns arrive as decimal strings. */
@@ -16,16 +17,23 @@ export interface Database extends Sql {
   close(): Promise<void>;
 }
 
-/** Wraps a pool; `onClose` releases whatever stands behind it. */
-export function makeDatabase(pool: pg.Pool, onClose: () => Promise<void> = async () => {}): Database {
-  const query: Database["query"] = (statement, values) => borrow(pool, (client) => run(client, statement, values));
+const unguarded: Guard = (work) => work();
+
+/** Wraps a pool; `onClose` releases whatever stands behind it, and `guard` stands before each connection that is lent. */
+export function makeDatabase(
+  pool: pg.Pool,
+  onClose: () => Promise<void> = async () => {},
+  guard: Guard = unguarded,
+): Database {
+  const lend = <T>(work: (client: pg.PoolClient) => Promise<T>) => borrow(() => guard(() => connect(pool)), work);
+  const query: Database["query"] = (statement, values) => lend((client) => run(client, statement, values));
   return {
     query,
     script: async (statements) => {
       await query(statements);
     },
     transaction: (work) =>
-      borrow(pool, async (client) => {
+      lend(async (client) => {
         await run(client, "begin");
         const result = await work({ query: (statement, values) => run(client, statement, values) });
         await run(client, "commit");
@@ -39,10 +47,8 @@ export function makeDatabase(pool: pg.Pool, onClose: () => Promise<void> = async
 }
 
 /** Lends a connection. After a failure it is rolled back: also a statement of many can have begun a transaction that it did not end. */
-async function borrow<T>(pool: pg.Pool, work: (client: pg.PoolClient) => Promise<T>): Promise<T> {
-  const client = await pool.connect().catch((error: unknown) => {
-    throw withoutValues(error);
-  });
+async function borrow<T>(take: () => Promise<pg.PoolClient>, work: (client: pg.PoolClient) => Promise<T>): Promise<T> {
+  const client = await take();
   let broken: Error | undefined;
   // A connection that is lost while it is lent says so to its statement, and once more to nobody: unheard, that ends the process.
   const lose = (lost: Error) => (broken = lost);
@@ -55,6 +61,14 @@ async function borrow<T>(pool: pg.Pool, work: (client: pg.PoolClient) => Promise
   } finally {
     client.off("error", lose);
     client.release(broken);
+  }
+}
+
+async function connect(pool: pg.Pool): Promise<pg.PoolClient> {
+  try {
+    return await pool.connect();
+  } catch (error) {
+    throw withoutValues(error);
   }
 }
 
@@ -97,6 +111,7 @@ export async function openPostgres(options: {
   poolMin: number;
   poolMax: number;
   onIdleError: (error: Error) => void;
+  guard?: Guard;
 }): Promise<Database> {
   const pool = new pg.Pool({
     ...clientOptions(options.url),
@@ -109,7 +124,7 @@ export async function openPostgres(options: {
   pool.on("connect", (client) => {
     client.query(`set idle_in_transaction_session_timeout = '${idleTransactionSeconds}s'`).catch(() => {});
   });
-  const database = makeDatabase(pool);
+  const database = makeDatabase(pool, undefined, options.guard);
   try {
     const first = await pool.connect();
     first.release();

@@ -5,6 +5,7 @@ import type { Check, Component } from "../lifecycle/component.ts";
 import type { Logger } from "../log.ts";
 import type { Metrics } from "../metrics.ts";
 import { explainCertificate } from "./certificates.ts";
+import type { Guard } from "./guard.ts";
 import { readRedisUrl } from "./redis-url.ts";
 
 /** Runs scripts in Redis, each as one atomic step. What it keeps may be gone at any moment. */
@@ -34,7 +35,12 @@ const answerMs = 250;
 const oldest = "6.2";
 
 /** Redis as a part of the process. Its absence stops nothing: the part is degraded, and connects as soon as it can. */
-export function makeRedis(options: { url: string; metrics: Metrics; log: Logger }): Component & { cache: Cache } {
+export function makeRedis(options: {
+  url: string;
+  guard: Guard;
+  metrics: Metrics;
+  log: Logger;
+}): Component & { cache: Cache } {
   let redis: Redis | null = null;
   let line: ReturnType<typeof watchLine> | null = null;
   const isOpen = () => redis?.status === "ready";
@@ -43,8 +49,9 @@ export function makeRedis(options: { url: string; metrics: Metrics; log: Logger 
     cache: {
       isOpen,
       run: async (script, keys, args) => {
-        if (redis === null) throw asUnreachable(new Error("it is not open"));
-        return runScript(redis, script, keys, args);
+        const there = redis;
+        if (there === null) throw asUnreachable(new Error("it is not open"));
+        return options.guard(() => runScript(there, script, keys, args));
       },
     },
     start: async () => {
@@ -109,7 +116,7 @@ async function runScript(redis: Redis, script: Script, keys: readonly string[], 
 }
 
 /** Tells of each change between connected and not, once, and remembers why the server refuses us. */
-function watchLine(redis: Redis, { metrics, log }: { metrics: Metrics; log: Logger }) {
+function watchLine(redis: Redis, { metrics, log }: { readonly metrics: Metrics; readonly log: Logger }) {
   let refused: Error | null = null;
   let isThere: boolean | null = null;
   let isClosed = false;

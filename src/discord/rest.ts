@@ -2,7 +2,7 @@ import { DiscordAPIError, HTTPError, RateLimitError, REST, RESTEvents, type RawF
 import { asError, ForeseenError } from "../errors.ts";
 import type { Logger } from "../log.ts";
 import type { Metrics } from "../metrics.ts";
-import { makeRetry } from "../resilience/policies.ts";
+import { makeRetry, type Breaker } from "../resilience/policies.ts";
 
 /** One request to Discord's REST API. */
 interface DiscordRequest {
@@ -60,6 +60,8 @@ interface DiscordRestOptions {
   readonly api: string;
   /** How many processes speak with this token: Discord counts them together. */
   readonly processes: () => number;
+  /** Of Discord's API, for all tokens. */
+  readonly breaker: Breaker;
   readonly metrics: Metrics;
   readonly log: Logger;
 }
@@ -100,27 +102,36 @@ export function makeDiscordRest(options: DiscordRestOptions): DiscordRest {
       options.metrics.discordCalls.inc({ method: request.method, status: "success" });
       return result as T;
     } catch (error) {
-      const known = translate(error, request, signal);
+      const known = translate(error, request);
       options.metrics.discordCalls.inc({ method: request.method, status: known.code });
       if (known.code === "discord_unauthorized") {
         refused = `Discord does not accept the token of ${options.name}: set a new one and start again`;
         options.log.error({ component: "discord" }, refused);
         throw new ForeseenError(known.code, refused, tokenRetry);
       }
+      // Who hung up says nothing about Discord.
+      signal.throwIfAborted();
       throw known;
     }
   };
+  const guarded = <T>(request: DiscordRequest, signal: AbortSignal) =>
+    options.breaker.execute(() => once<T>(request, signal), signal);
   const again = makeRetry({
     retries: 3,
     initialMs: 250,
     maxMs: 4_000,
-    when: (error) => error instanceof ForeseenError && error.code === "discord_unavailable",
+    when: isDiscordFailure,
   });
   return {
     call: (request, signal) =>
-      request.repeatable ? again(() => once(request, signal), signal) : once(request, signal),
+      request.repeatable ? again(() => guarded(request, signal), signal) : guarded(request, signal),
     stopped,
   };
+}
+
+/** Whether an error speaks against Discord's health: what `discord_api` counts. Limits and refusals do not. */
+export function isDiscordFailure(error: unknown): boolean {
+  return error instanceof ForeseenError && error.code === "discord_unavailable";
 }
 
 function toRawFile({ name, text }: { name: string; text: string }): RawFile {
@@ -128,7 +139,7 @@ function toRawFile({ name, text }: { name: string; text: string }): RawFile {
 }
 
 /** The errors of the library quote URLs, which may hold tokens, and bodies, which hold what people wrote: none is kept as a cause. */
-function translate(error: unknown, { auth }: DiscordRequest, signal: AbortSignal): ForeseenError {
+function translate(error: unknown, { auth }: DiscordRequest): ForeseenError {
   if (error instanceof RateLimitError) {
     const { timeToReset, retryAfter, sublimitTimeout } = error;
     const afterMs = retryAfter <= 0 ? unknownWaitMs : Math.max(timeToReset, retryAfter, sublimitTimeout);
@@ -143,8 +154,10 @@ function translate(error: unknown, { auth }: DiscordRequest, signal: AbortSignal
   }
   const what =
     error instanceof HTTPError ? `HTTP ${error.status}` : ((error as { code?: string }).code ?? asError(error).name);
-  const afterMs = signal.aborted ? 0 : 2_000;
-  return new ForeseenError("discord_unavailable", `Discord did not answer (${what})`, { kind: "retry", afterMs });
+  return new ForeseenError("discord_unavailable", `Discord did not answer (${what})`, {
+    kind: "retry",
+    afterMs: 2_000,
+  });
 }
 
 /** Counts refusals in a sliding window of ten minutes, in slots of ten seconds. */

@@ -29,11 +29,15 @@ interface Discord {
 }
 
 /** Opens nothing yet. */
-export function makeVoicesOf({ config, metrics, log }: RoleOptions, { notices, settings }: Foundation): Discord {
+export function makeVoicesOf(
+  { config, metrics, log }: RoleOptions,
+  { notices, settings, breakers }: Foundation,
+): Discord {
   const { token, apiUrl: api, voices: tokens } = config.discord;
   // A gateway sends little of what is counted.
   const processes = () => notices.processes("all-in-one", "worker");
-  const open = (name: string, secret: string) => makeDiscordRest({ name, token: secret, api, processes, metrics, log });
+  const common = { api, processes, breaker: breakers.discord, metrics, log };
+  const open = (name: string, secret: string) => makeDiscordRest({ ...common, name, token: secret });
   const reception = open("the bot (DISCORD_TOKEN)", token ?? "");
   const agents = Object.fromEntries(
     Object.entries(tokens).map(([agent, secret]) => [agent, open(`the agent ${agent}`, secret)]),

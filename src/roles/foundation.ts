@@ -3,10 +3,13 @@ import type { Desk, Health } from "../chat/desk.ts";
 import { showConfig, type Config } from "../config.ts";
 import { makeDatabaseComponent } from "../connections/database.ts";
 import { makeRedis, type Cache } from "../connections/redis.ts";
+import type { Guard } from "../connections/guard.ts";
 import { openKubernetes } from "../connections/kubernetes.ts";
 import { makeNotices, type Notices } from "../connections/notices.ts";
+import { isDiscordFailure } from "../discord/rest.ts";
 import { makePlaces, type Places } from "../discord/places.ts";
 import type { Envelope } from "../envelope.ts";
+import { ForeseenError } from "../errors.ts";
 import { makeDesk } from "../desk.ts";
 import { makeHealthServer, type HealthServer } from "../http/health-server.ts";
 import { makeInbox } from "../inbox/inbox.ts";
@@ -64,7 +67,7 @@ export function makeFoundation(
   const tuning = makeTuning(config, log);
   const targets = makeTargets(config.targets, metrics, log);
   const breakers = makeBreakers(config, metrics);
-  const { secrets, postgres, notices, redis, connections } = makeConnections(options);
+  const { secrets, postgres, notices, redis, connections } = makeConnections(options, breakers);
   const { database } = postgres;
   const { settings, cluster, missingToken } = makeSettings(options, tuning, database, notices);
   const places = makePlaces(database, 10_000);
@@ -132,14 +135,17 @@ function makeSettings(
 }
 
 /** What leads out of the process, but for Discord and the model. */
-function makeConnections({ config, dataDir, lifecycle, metrics, log }: RoleOptions) {
+function makeConnections({ config, dataDir, lifecycle, metrics, log }: RoleOptions, breakers: Breakers) {
   const migrates = config.role === "all-in-one" || config.role === "migrate";
   // A fleet must not crash because its database is away; whoever sits before a terminal wants to know at once.
   const isFleet = config.discord.token !== null || config.agentsFrom === "kubernetes";
   const waits = isFleet && config.role !== "migrate";
-  const postgres = makeDatabaseComponent({ ...config.postgresql, folder: dataDir, migrates, waits, metrics, log });
+  const guard = guardOf(breakers.postgres);
+  const options = { ...config.postgresql, folder: dataDir, migrates, waits, guard, metrics, log };
+  const postgres = makeDatabaseComponent(options);
   const notices = makeNotices({ url: config.postgresql.url, role: config.role, log });
-  const redis = config.redis.url === null ? null : makeRedis({ url: config.redis.url, metrics, log });
+  const { url } = config.redis;
+  const redis = url === null ? null : makeRedis({ url, guard: guardOf(breakers.redis), metrics, log });
   const onChange = () => lifecycle.requestStop();
   const secrets = config.secretsDir === null ? [] : [watchSecretFiles({ folder: config.secretsDir, onChange, log })];
   const connections: readonly Component[] = redis === null ? [postgres, notices] : [postgres, notices, redis];
@@ -177,7 +183,7 @@ export function makeHttp(
     statusToken: config.statusToken,
     components,
     lifecycle,
-    breakers: () => ({ memory_operations: breakers.memory.report(), gemini_api: breakers.gemini.report() }),
+    breakers: () => Object.fromEntries(Object.values(breakers).map((breaker) => [breaker.name, breaker.report()])),
     targets,
     configuration: () => showConfig(config),
     extraStatus: async () => ({
@@ -200,7 +206,10 @@ function makeRecentTurns({ memory }: Config, cache: Cache | null): RecentTurns {
     : makeRedisRecentTurns(cache, limits);
 }
 
-function makeBreakers(config: Config, metrics: Metrics): { memory: Breaker; gemini: Breaker } {
+/** One for each dependency, so that none is asked in vain while it is known to be away. */
+type Breakers = Readonly<Record<"memory" | "gemini" | "postgres" | "redis" | "discord", Breaker>>;
+
+function makeBreakers(config: Config, metrics: Metrics): Breakers {
   const states = { closed: 0, half_open: 1, open: 2 };
   const make = (name: string, failureThreshold: number, recoveryMs: number, counts: (error: unknown) => boolean) => {
     metrics.breakerState.set({ breaker: name }, 0);
@@ -215,8 +224,20 @@ function makeBreakers(config: Config, metrics: Metrics): { memory: Breaker; gemi
   return {
     memory: make("memory_operations", config.breaker.failureThreshold, config.breaker.recoveryMs, () => true),
     gemini: make("gemini_api", 3, 30_000, isModelFailure),
+    // These come back within moments, and somebody always asks: what matters is that nobody waits for them meanwhile.
+    postgres: make("postgres", 5, 1_000, isServerFailure),
+    redis: make("redis", 5, 1_000, isServerFailure),
+    discord: make("discord_api", 5, 2_000, isDiscordFailure),
   };
 }
+
+const isServerFailure = (error: unknown) =>
+  error instanceof ForeseenError && /^(?:database_(?:unreachable|full|busy)|redis_unreachable)$/.test(error.code);
+const never = new AbortController().signal;
+const guardOf =
+  (breaker: Breaker): Guard =>
+  (work) =>
+    breaker.execute(work, never);
 
 /** The model behind its governor, and the part that counts its limits where other processes count them too. */
 function makeGoverned(

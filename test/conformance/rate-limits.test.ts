@@ -10,6 +10,7 @@ import { describeUnless } from "../servers/databases.ts";
 import { startRedis, type RedisServer } from "../servers/redis.ts";
 import { askRedis, openServerRedis, whyNoOwnRedis, whyNoRedis } from "../servers/shared.ts";
 import { rateLimitsConformance } from "./rate-limits.ts";
+import { unguarded } from "../resilience/unguarded.ts";
 
 const log = pino({ level: "silent" });
 const signal = new AbortController().signal;
@@ -32,7 +33,7 @@ describeUnless(await whyNoRedis(), "on a Redis server,", () => {
   let redis: ReturnType<typeof makeRedis>;
   beforeAll(async () => {
     place = await openServerRedis();
-    redis = makeRedis({ url: place.url, metrics: makeMetrics(), log });
+    redis = makeRedis({ guard: unguarded, url: place.url, metrics: makeMetrics(), log });
     await redis.start(AbortSignal.timeout(5_000), () => {});
   });
   beforeEach(() => askRedis(place.url, "FLUSHDB"));
@@ -137,7 +138,7 @@ describeUnless(await whyNoOwnRedis(), "limits whose Redis goes away", () => {
   const open: (() => Promise<unknown>)[] = [];
   let server: RedisServer;
   const join = async () => {
-    const redis = makeRedis({ url: server.url, metrics: makeMetrics(), log });
+    const redis = makeRedis({ guard: unguarded, url: server.url, metrics: makeMetrics(), log });
     await redis.start(AbortSignal.timeout(5_000), () => {});
     const counting = { limits: () => fifteen, now: () => Date.now() };
     const limits = makeFleetRateLimits({

@@ -7,6 +7,7 @@ import { makeMetrics } from "../../src/metrics.ts";
 import { describeUnless } from "../servers/databases.ts";
 import { askRedis, openServerRedis, whyNoRedis } from "../servers/shared.ts";
 import { recentTurnsConformance } from "./recent-turns.ts";
+import { unguarded } from "../resilience/unguarded.ts";
 
 const limits = { lines: 3, maxAgeMs: 3_600_000 };
 const signal = new AbortController().signal;
@@ -20,7 +21,7 @@ describeUnless(await whyNoRedis(), "on a Redis server,", () => {
   let redis: ReturnType<typeof makeRedis>;
   beforeAll(async () => {
     place = await openServerRedis();
-    redis = makeRedis({ url: place.url, metrics: makeMetrics(), log: pino({ level: "silent" }) });
+    redis = makeRedis({ guard: unguarded, url: place.url, metrics: makeMetrics(), log: pino({ level: "silent" }) });
     await redis.start(AbortSignal.timeout(5_000), () => {});
   });
   afterAll(async () => {

@@ -6,6 +6,7 @@ import { makeMetrics } from "../../src/metrics.ts";
 import { describeUnless } from "../servers/databases.ts";
 import { startRedis, startSentinel, type RedisServer } from "../servers/redis.ts";
 import { askRedis, whyNoOwnRedis } from "../servers/shared.ts";
+import { unguarded } from "../resilience/unguarded.ts";
 
 const patience = { timeout: 60_000, interval: 50 };
 const count = asScript(`return redis.call("INCR", "discord-agent:count")`);
@@ -39,7 +40,7 @@ describeUnless(await whyNoOwnRedis(), "Redis behind sentinels", () => {
   async function connect(url: string) {
     let written = "";
     const log = pino({ level: "trace" }, { write: (text) => (written += text) });
-    const redis = makeRedis({ url, metrics: makeMetrics(), log });
+    const redis = makeRedis({ guard: unguarded, url, metrics: makeMetrics(), log });
     open.unshift(() => redis.stop(AbortSignal.timeout(1_000)));
     await redis.start(AbortSignal.timeout(20_000), () => {});
     return { redis, written: () => written };

@@ -7,6 +7,7 @@ import { openForwarder } from "../servers/forwarder.ts";
 import { describeUnless } from "../servers/databases.ts";
 import { startRedis, type RedisServer } from "../servers/redis.ts";
 import { askRedis, whyNoOwnRedis } from "../servers/shared.ts";
+import { unguarded } from "../resilience/unguarded.ts";
 
 const patience = { timeout: 30_000, interval: 25 };
 const hello = asScript(`return redis.call("INCR", "discord-agent:hello")`);
@@ -47,7 +48,7 @@ describeUnless(await whyNoOwnRedis(), "Redis", () => {
   const connect = async (url: string) => {
     let written = "";
     const log = pino({ level: "trace" }, { write: (text) => (written += text) });
-    const redis = makeRedis({ url, metrics: makeMetrics(), log });
+    const redis = makeRedis({ guard: unguarded, url, metrics: makeMetrics(), log });
     open.unshift(() => redis.stop(AbortSignal.timeout(1_000)));
     const failed = await redis
       .start(AbortSignal.timeout(10_000), () => {})

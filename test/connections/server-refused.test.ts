@@ -12,6 +12,7 @@ import { findOldPostgres } from "../servers/old-postgres.ts";
 import { administer, startPostgres, type PostgresServer } from "../servers/postgres.ts";
 import { freePort } from "../servers/server-process.ts";
 import { whyNoOldPostgres, whyNoOwnPostgres } from "../servers/shared.ts";
+import { unguarded } from "../resilience/unguarded.ts";
 import { temporaryFolder } from "./fresh-database.ts";
 
 const root = join(import.meta.dirname, "..", "..");
@@ -22,7 +23,7 @@ async function refusal(url: string): Promise<{ error: Error; seen: string }> {
   const folder = await temporaryFolder();
   let written = "";
   const log = pino({ level: "trace" }, { write: (line) => (written += line) });
-  const pool = { url, poolMin: 1, poolMax: 2, folder: folder.path, migrates: true, waits: false };
+  const pool = { url, poolMin: 1, poolMax: 2, folder: folder.path, migrates: true, waits: false, guard: unguarded };
   const component = makeDatabaseComponent({ ...pool, metrics: makeMetrics(), log });
   const error = await component
     .start(AbortSignal.timeout(20_000), () => {})

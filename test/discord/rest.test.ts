@@ -3,6 +3,7 @@ import { pino } from "pino";
 import { makeDiscordRest, type DiscordRest } from "../../src/discord/rest.ts";
 import { makeMetrics } from "../../src/metrics.ts";
 import { startDiscordSimulator, type DiscordSimulator } from "../simulators/discord/simulator.ts";
+import { neverOpen } from "../resilience/unguarded.ts";
 
 const never = new AbortController().signal;
 const mostInvalid = 5_000;
@@ -16,6 +17,7 @@ describe("requests that Discord refuses", () => {
     const token = "sim-reception-token-0000";
     rest = makeDiscordRest({
       processes: () => 1,
+      breaker: neverOpen(),
       name: "the bot",
       token,
       api: `${simulator.url}/api`,

@@ -11,6 +11,7 @@ import { startDiscordSimulator, type DiscordSimulator } from "../simulators/disc
 import { startGeminiSimulator, type Simulator } from "../simulators/gemini/simulator.ts";
 import { answersIn, furnish, patience, ready, startDiscordBot } from "./discord-bot.ts";
 import { runToEnd, type Ended, type Watched } from "./process.ts";
+import { unguarded } from "../resilience/unguarded.ts";
 
 /** Gateways and workers of one bot, each a process of its own, and what people ask them. */
 export interface Fleet {
@@ -145,7 +146,12 @@ async function compareLayers(
     poolMax: 2,
     onIdleError: () => {},
   });
-  const redis = makeRedis({ url: servers.redis ?? "", metrics: makeMetrics(), log: pino({ level: "silent" }) });
+  const redis = makeRedis({
+    guard: unguarded,
+    url: servers.redis ?? "",
+    metrics: makeMetrics(),
+    log: pino({ level: "silent" }),
+  });
   await redis.start(AbortSignal.timeout(10_000), () => {});
   const hot = makeRedisRecentTurns(redis.cache, { lines: 20, maxAgeMs: 3_600_000, now: Date.now });
   try {

@@ -14,6 +14,7 @@ import { startDiscordSimulator, type DiscordSimulator } from "../simulators/disc
 import { mutated, samples } from "./payloads.ts";
 import { randomFrom } from "../random.ts";
 import { byItself } from "../inbox/by-itself.ts";
+import { neverOpen } from "../resilience/unguarded.ts";
 
 const canary = "canary-7f31";
 const log = pino({ level: "silent" });
@@ -59,6 +60,7 @@ describe("whatever Discord sends", () => {
       const api = `${simulator.url}/api`;
       const rest = makeDiscordRest({
         processes: () => 1,
+        breaker: neverOpen(),
         name: "test",
         token: "sim-reception-token-0000",
         api,

@@ -19,6 +19,7 @@ import { envelope } from "../inbox/envelopes.ts";
 import { describeUnless } from "../servers/databases.ts";
 import { openServerRedis, whyNoPostgres, whyNoRedis } from "../servers/shared.ts";
 import { interleave, makeStepwise, type Stepwise } from "./stepwise.ts";
+import { unguarded } from "../resilience/unguarded.ts";
 
 const log = pino({ level: "silent" });
 const lines = 4;
@@ -58,7 +59,7 @@ describeUnless(
 
     beforeAll(async () => {
       [database, place] = await Promise.all([openServerDatabase(), openServerRedis()]);
-      redis = makeRedis({ url: place.url, metrics: makeMetrics(), log });
+      redis = makeRedis({ guard: unguarded, url: place.url, metrics: makeMetrics(), log });
       await redis.start(AbortSignal.timeout(5_000), () => {});
     });
     afterAll(async () => {

@@ -237,32 +237,6 @@ describe("a fault names its line, its field and a remedy", () => {
   });
 });
 
-describe("validate says what a cluster would say", () => {
-  const promptFrom = (source: string) => manifest("a").replace(/prompt: .*/, `promptFrom: ${source}`);
-  it("of what only a cluster can resolve", () => {
-    const reference = "{name: x, key: y}";
-    expect(validateFiles([write(promptFrom(`{configMapKeyRef: ${reference}}`))]).faults).toEqual([]);
-    const voice = `voice: {tokenFrom: {secretKeyRef: ${reference}}}`;
-    expect(validateFiles([write(manifest("a", voice))])).toEqual({ agents: 1, faults: [] });
-  });
-
-  it.each([
-    ["promptFrom.file", promptFrom("{file: a.md}"), "is read on a laptop only"],
-    ["promptFrom", promptFrom("{}"), "names nothing"],
-    [
-      "promptFrom.configMapKeyRef.name",
-      promptFrom("{configMapKeyRef: {name: X_Y, key: y}}"),
-      "has another form than expected",
-    ],
-    ["prompt", manifest("a").replace(/ {2}prompt: .*\n/, ""), "is missing"],
-  ])("of %s", (field, text, problem) => {
-    const [fault, ...others] = validateFiles([write(text)]).faults;
-    expect(others).toEqual([]);
-    expect(fault?.where).toMatch(new RegExp(`^\\S+ spec\\.${field}$`));
-    expect(fault?.problem).toBe(problem);
-  });
-});
-
 describe("a file that is none", () => {
   it.each([
     ["not UTF-8", Buffer.from([0x61, 0x3a, 0x20, 0xff, 0xfe]), "agents.yaml: is not UTF-8. Save it as UTF-8"],

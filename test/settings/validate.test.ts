@@ -1,0 +1,44 @@
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { validateFiles } from "../../src/settings/agents-file.ts";
+import { manifest } from "./manifests.ts";
+
+let folder = "";
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), "agents-"));
+});
+afterEach(() => rmSync(folder, { recursive: true }));
+
+function write(text: string): string {
+  const path = join(folder, "agents.yaml");
+  writeFileSync(path, text);
+  return path;
+}
+
+describe("validate says what a cluster would say", () => {
+  const promptFrom = (source: string) => manifest("a").replace(/prompt: .*/, `promptFrom: ${source}`);
+  it("of what only a cluster can resolve", () => {
+    const reference = "{name: x, key: y}";
+    expect(validateFiles([write(promptFrom(`{configMapKeyRef: ${reference}}`))]).faults).toEqual([]);
+    const voice = `voice: {tokenFrom: {secretKeyRef: ${reference}}}`;
+    expect(validateFiles([write(manifest("a", voice))])).toEqual({ agents: 1, faults: [] });
+  });
+
+  it.each([
+    ["promptFrom.file", promptFrom("{file: a.md}"), "is read on a laptop only"],
+    ["promptFrom", promptFrom("{}"), "names nothing"],
+    [
+      "promptFrom.configMapKeyRef.name",
+      promptFrom("{configMapKeyRef: {name: X_Y, key: y}}"),
+      "has another form than expected",
+    ],
+    ["prompt", manifest("a").replace(/ {2}prompt: .*\n/, ""), "is missing"],
+  ])("of %s", (field, text, problem) => {
+    const [fault, ...others] = validateFiles([write(text)]).faults;
+    expect(others).toEqual([]);
+    expect(fault?.where).toMatch(new RegExp(`^\\S+ spec\\.${field}$`));
+    expect(fault?.problem).toBe(problem);
+  });
+});

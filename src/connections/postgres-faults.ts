@@ -7,7 +7,7 @@ const oldestPostgres = 15;
 const oldestVector = "0.7.0";
 
 /** Codes of Postgres and of the network that say: the server cannot be asked now, another time it can. */
-const passing = /^(?:08...|57P0[1-5]|53300|25006|E(?:CONN\w+|TIMEDOUT|HOSTUNREACH|NETUNREACH|PIPE|NOTFOUND|AI_AGAIN))$/;
+const passing = /^(?:08...|57P0[1-5]|53100|53300|25006|E(?:CONN\w+|TIMEDOUT|HOSTUNREACH|NETUNREACH|PIPE|NOTFOUND|AI_AGAIN))$/;
 /** What `pg` says of the same, for which it has no code. */
 const passingMessage =
   /^(?:Connection terminated|timeout exceeded when trying to connect|Client has encountered a connection error)/;
@@ -23,6 +23,12 @@ export function asUnreachable(error: unknown): ForeseenError | null {
     return new ForeseenError(
       "database_busy",
       "No connection to Postgres was free in time: the server is slow, or POSTGRES_POOL_MAX_SIZE is too small for LANES",
+      retry,
+    );
+  if (code === "53100")
+    return new ForeseenError(
+      "database_disk_full",
+      "The disk that the database is on is full: enlarge it, or make room; what was said meanwhile is answered then",
       retry,
     );
   if (code === "53300")

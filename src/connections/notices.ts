@@ -1,5 +1,6 @@
 import { randomUUID } from "node:crypto";
 import pg from "pg";
+import { Misconfigured } from "../errors.ts";
 import type { Component } from "../lifecycle/component.ts";
 import type { Logger } from "../log.ts";
 import { clientOptions, type Sql } from "./postgres.ts";
@@ -8,15 +9,15 @@ import { clientOptions, type Sql } from "./postgres.ts";
 type Topic = "kept" | "revoked" | "serving";
 
 /**
- * Calls between the processes of one database, by Postgres's NOTIFY. A call may be lost, when a connection breaks or a pooler stands between; whoever
- * listens looks for itself now and then. A process does not hear its own calls, and an embedded database has nobody else to hear them.
+ * Calls between the processes of one database, by Postgres's NOTIFY. A call may be lost when a connection breaks; whoever listens looks for itself now
+ * and then. A process does not hear its own calls, and an embedded database has nobody else to hear them.
  */
 export interface Notices extends Component {
   /** Calls the others once `tx` has committed; `words` hold no space, and together fewer than 8,000 characters. */
   send(tx: Sql, topic: Topic, words?: readonly string[]): Promise<void>;
   /** Calls back with the words of each call, and with null when calls may have been lost. */
   on(topic: Topic, listener: (words: readonly string[] | null) => void): void;
-  /** How many processes of these roles have their line open, as of some seconds ago; at least 1, also behind a pooler that hides them. */
+  /** How many processes of these roles have their line open, as of some seconds ago; at least 1. */
   processes(...roles: readonly string[]): number;
 }
 
@@ -50,7 +51,10 @@ export function makeNotices({ url, role, log }: { url: string | null; role: stri
         1,
         roles.reduce((sum, one) => sum + (line.counts().get(nameOf(one)) ?? 0), 0),
       ),
-    start: async () => line.open(),
+    start: async () => {
+      if (url !== null) await refuseDeafLine(url);
+      await line.open();
+    },
     stop: () => line.close(),
     check: async () =>
       line.isOpen() || url === null
@@ -60,6 +64,37 @@ export function makeNotices({ url, role, log }: { url: string | null; role: stri
             details: { reason: "other processes are not heard at once: every second is looked instead" },
           },
   };
+}
+
+const hearingMs = 5_000;
+
+/**
+ * Rejects where a pooler lends every transaction another connection: nobody would hear a call, and no process would know how many share the limits.
+ * A server that is away is for the line to wait for.
+ */
+async function refuseDeafLine(url: string): Promise<void> {
+  const [listener, speaker] = [new pg.Client(clientOptions(url)), new pg.Client(clientOptions(url))];
+  const probe = `probe_${randomUUID().replaceAll("-", "")}`;
+  const heard = Promise.withResolvers<boolean>();
+  listener.on("notification", () => heard.resolve(true));
+  for (const one of [listener, speaker]) one.on("error", () => heard.resolve(true));
+  const timer = setTimeout(() => heard.resolve(false), hearingMs);
+  try {
+    await Promise.all([listener.connect(), speaker.connect()]);
+    await listener.query(`listen ${probe}`);
+    await speaker.query(`notify ${probe}`);
+  } catch {
+    heard.resolve(true);
+  }
+  const isDeaf = !(await heard.promise);
+  clearTimeout(timer);
+  await Promise.all([listener, speaker].map((one) => one.end().catch(() => {})));
+  if (!isDeaf) return;
+  const problem =
+    "a pooler in transaction mode stands before the server: processes do not hear each other through it (LISTEN), nor see how many share the limits";
+  const remedy =
+    "Name the server itself, or a pooler in session mode; each process opens POSTGRES_POOL_MAX_SIZE connections at most, and one more";
+  throw new Misconfigured([{ where: "POSTGRESQL_URL", problem, remedy }]);
 }
 
 interface LineOptions {

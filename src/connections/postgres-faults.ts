@@ -7,7 +7,8 @@ const oldestPostgres = 15;
 const oldestVector = "0.7.0";
 
 /** Codes of Postgres and of the network that say: the server cannot be asked now, another time it can. */
-const passing = /^(?:08...|57P0[1-5]|53100|53300|25006|E(?:CONN\w+|TIMEDOUT|HOSTUNREACH|NETUNREACH|PIPE|NOTFOUND|AI_AGAIN))$/;
+const passing =
+  /^(?:08...|57P0[1-5]|53100|53300|25006|E(?:CONN\w+|TIMEDOUT|HOSTUNREACH|NETUNREACH|PIPE|NOTFOUND|AI_AGAIN))$/;
 /** What `pg` says of the same, for which it has no code. */
 const passingMessage =
   /^(?:Connection terminated|timeout exceeded when trying to connect|Client has encountered a connection error)/;

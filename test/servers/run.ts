@@ -13,6 +13,7 @@ import { openPostgres } from "../../src/connections/postgres.ts";
 import { makeInbox } from "../../src/inbox/inbox.ts";
 import { findOldPostgres } from "./old-postgres.ts";
 import { Missing } from "./packages.ts";
+import { findPgBouncer } from "./pgbouncer.ts";
 import { createDatabase, dropDatabases, findPostgres, startPostgres } from "./postgres.ts";
 import { findRedis, redisDatabases, startRedis } from "./redis.ts";
 import { byItself } from "../inbox/by-itself.ts";
@@ -32,6 +33,7 @@ export interface Answers {
   readonly "/own/postgres": string;
   readonly "/own/redis": string;
   readonly "/own/old-postgres": string;
+  readonly "/own/pgbouncer": string;
 }
 
 /**
@@ -50,6 +52,7 @@ export default async function setup(project: TestProject): Promise<() => Promise
     "/own/postgres": findPostgres,
     "/own/redis": findRedis,
     "/own/old-postgres": findOldPostgres,
+    "/own/pgbouncer": findPgBouncer,
   };
   const opened = new Map<string, Promise<unknown>>();
   const http = createServer((request, response) => {

@@ -38,6 +38,9 @@ export const whyNoOwnRedis = () => whyNot("/own/redis");
 /** Why a test cannot start a PostgreSQL 14. */
 export const whyNoOldPostgres = () => whyNot("/own/old-postgres");
 
+/** Why a test cannot start a PgBouncer. */
+export const whyNoPgBouncer = () => whyNot("/own/pgbouncer");
+
 /** A database on the run's Postgres server: `migrated`, a copy of one with the whole schema, or `empty`. */
 export async function createServerDatabase(content: "migrated" | "empty"): Promise<TestDatabase> {
   const { url, template } = await askFor("/postgres");

@@ -30,7 +30,9 @@ const titles: Readonly<Record<string, { readonly title: string; readonly missed?
       "Memory: an empty Node takes 45 MB, discord.js 30 MB of the 87 that imports add; 1,000 guilds add what passes through the heap when all of them arrive at once.",
   },
   p1: { title: "P1, P8: our own time per turn at 20 messages a second on Postgres and Redis" },
+  p2: { title: "P2: throughput of one process, beside LangGraph with PostgresSaver" },
   p3: { title: "P3: today's conversation in Redis, read and added to" },
+  p4: { title: "P4: recall inside a guild of 100,000 memories, beside PostgresStore and mem0" },
   p9: {
     title: "P9: start and memory of gateways and workers",
     missed: "Compiled and not bundled: most of the start is the reading of some 1,500 files of libraries.",

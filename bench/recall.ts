@@ -3,17 +3,12 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { migrate } from "../src/connections/migrate.ts";
 import { openPglite } from "../src/connections/pglite.ts";
-import type { Database } from "../src/connections/postgres.ts";
+import type { Database, Sql } from "../src/connections/postgres.ts";
 import { recall } from "../src/memory/recall.ts";
 import { remember, type NewMemory } from "../src/memory/remember.ts";
 import { randomFrom } from "../test/random.ts";
 import { spread } from "./machine.ts";
-
-const dimensions = 768;
-const words =
-  "river stone garden cat mountain deploy server coffee music train winter paper light bridge market dinner summer code".split(
-    " ",
-  );
+import { sentence, vectorOf } from "./synthetic.ts";
 
 /** Recall on the embedded database as one guild's memory grows: by full text alone, and with vectors of every memory. */
 export async function benchRecall(sizes: readonly number[]) {
@@ -60,7 +55,8 @@ async function measure(database: Database, random: () => number, withVector: boo
   return spread(samples);
 }
 
-async function addVectors(database: Database, from: number, count: number, random: () => number): Promise<void> {
+/** Gives the memories of these messages random vectors. */
+export async function addVectors(database: Sql, from: number, count: number, random: () => number): Promise<void> {
   const vectors = Array.from({ length: count }, () => `[${vectorOf(random).join(",")}]`);
   await database.query(
     `insert into memory_vectors (memory_id, scope, space, embedding)
@@ -68,13 +64,6 @@ async function addVectors(database: Database, from: number, count: number, rando
      from unnest($1::bigint[], $2::text[]) as v (source, embedding) join memories m on m.source_message_id = v.source`,
     [vectors.map((_, i) => from + i), vectors],
   );
-}
-
-/** A vector about one of 200 topics, as embeddings lie in clusters and not anywhere. */
-function vectorOf(random: () => number): readonly number[] {
-  const topic = Math.floor(random() * 200);
-  const centre = randomFrom(1_000 + topic);
-  return Array.from({ length: dimensions }, () => centre() - 0.5 + (random() - 0.5));
 }
 
 /** The share of the ten truly nearest vectors that recall puts first. */
@@ -104,20 +93,13 @@ const question = {
   now: new Date(),
 } as const;
 
-function sentence(random: () => number): string {
-  const length = 6 + Math.floor(random() * 12);
-  return Array.from(
-    { length },
-    () => `${words[Math.floor(random() * words.length)]}${Math.floor(random() ** 3 * 400)}`,
-  ).join(" ");
-}
-
-function memoryOf(n: number, text: string): NewMemory {
+/** A memory of a guild; `n` is its message. */
+export function memoryOf(n: number, text: string, guildId = "1"): NewMemory {
   return {
-    guildId: "1",
-    channelId: "1",
+    guildId,
+    channelId: guildId,
     channelName: "bench",
-    conversationId: "1",
+    conversationId: guildId,
     audience: "public",
     authorId: "1",
     authorName: "Mia",

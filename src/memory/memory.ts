@@ -105,11 +105,12 @@ export function makeMemory(options: MemoryOptions): Memory {
     },
     // Not behind the breaker: what was answered must be stored, and refusing to try would answer it again.
     store: async (tx, said, reply) => {
-      await measured(options, "store", null, () => remember(tx, memoriesOf(said, reply)));
       const [first, last] = [said[0], said.at(-1)];
       if (first === undefined || last === undefined) return async () => {};
       const { conversationId } = first;
       const change = await readRevisionChange(tx, { first, last, lines: limits.recentLines });
+      // Last before the commit: until then it holds the counts of the scope's words, which every other turn of the guild wants.
+      await measured(options, "store", null, () => remember(tx, memoriesOf(said, reply)));
       return () => recentTurns.append(conversationId, change, linesOf(said, reply), soon()).catch(() => {});
     },
     dropRecent: (conversationId) => recentTurns.drop(conversationId, soon()).catch(() => {}),

@@ -36,7 +36,8 @@ const alerts: readonly Alert[] = [
   },
   {
     name: "DiscordAgentBreakerOpen",
-    expression: "max by (namespace, breaker) (discord_agent_circuit_breaker_state) == 2",
+    // It is half open for moments, again and again.
+    expression: "max by (namespace, breaker) (max_over_time(discord_agent_circuit_breaker_state[2m])) == 2",
     for: "5m",
     severity: "warning",
     summary: "The breaker {{ $labels.breaker }} stays open",

@@ -15,6 +15,7 @@ import { findOldPostgres } from "./old-postgres.ts";
 import { Missing } from "./packages.ts";
 import { findPgBouncer } from "./pgbouncer.ts";
 import { createDatabase, dropDatabases, findPostgres, startPostgres } from "./postgres.ts";
+import { findPromtool } from "./promtool.ts";
 import { findRedis, redisDatabases, startRedis } from "./redis.ts";
 import { byItself } from "../inbox/by-itself.ts";
 
@@ -34,6 +35,7 @@ export interface Answers {
   readonly "/own/redis": string;
   readonly "/own/old-postgres": string;
   readonly "/own/pgbouncer": string;
+  readonly "/own/promtool": string;
 }
 
 /**
@@ -53,6 +55,7 @@ export default async function setup(project: TestProject): Promise<() => Promise
     "/own/redis": findRedis,
     "/own/old-postgres": findOldPostgres,
     "/own/pgbouncer": findPgBouncer,
+    "/own/promtool": findPromtool,
   };
   const opened = new Map<string, Promise<unknown>>();
   const http = createServer((request, response) => {

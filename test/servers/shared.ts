@@ -41,6 +41,9 @@ export const whyNoOldPostgres = () => whyNot("/own/old-postgres");
 /** Why a test cannot start a PgBouncer. */
 export const whyNoPgBouncer = () => whyNot("/own/pgbouncer");
 
+/** Why a test cannot run promtool. */
+export const whyNoPromtool = () => whyNot("/own/promtool");
+
 /** A database on the run's Postgres server: `migrated`, a copy of one with the whole schema, or `empty`. */
 export async function createServerDatabase(content: "migrated" | "empty"): Promise<TestDatabase> {
   const { url, template } = await askFor("/postgres");

@@ -1,0 +1,101 @@
+import { execFile } from "node:child_process";
+import { writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { promisify } from "node:util";
+import { afterAll, beforeAll, expect, it } from "vitest";
+import { stringify } from "yaml";
+import { alertGroups } from "../../cdk8s/constructs/alerts.ts";
+import { makeMetrics } from "../../src/metrics.ts";
+import { temporaryFolder } from "../connections/fresh-database.ts";
+import { describeUnless } from "../servers/databases.ts";
+import { findPromtool } from "../servers/promtool.ts";
+import { whyNoPromtool } from "../servers/shared.ts";
+
+const run = promisify(execFile);
+const pod = 'namespace="bots",pod="worker-1"';
+
+/** When an alert fires: what is measured each half minute, a moment at which it does not fire yet, and one at which it does. */
+const cases: Readonly<Record<string, { series: Readonly<Record<string, string>>; quiet: string; fires: string }>> = {
+  DiscordAgentComponentDown: {
+    series: { [`discord_agent_component_up{${pod},component="postgres"}`]: "1x10 0x20" },
+    quiet: "5m",
+    fires: "8m",
+  },
+  DiscordAgentMessagesWait: {
+    series: { [`discord_agent_inbox_oldest_waiting_seconds{${pod}}`]: "0+30x40" },
+    quiet: "2m",
+    fires: "8m",
+  },
+  DiscordAgentMessagesBuried: {
+    series: { [`discord_agent_inbox_buried_messages{${pod}}`]: "0x20 1x40" },
+    quiet: "9m",
+    fires: "14m",
+  },
+  DiscordAgentBreakerOpen: {
+    series: {
+      [`discord_agent_circuit_breaker_state{${pod},breaker="gemini_api"}`]: "0x4 2 2 1 2 2 1 2 2 1 2 2 1 2 2 1 2 2 1",
+    },
+    quiet: "4m",
+    fires: "9m",
+  },
+  DiscordAgentSettingsStale: {
+    series: { [`discord_agent_kubernetes_last_event_timestamp_seconds{${pod},kind="agents"}`]: "1x120" },
+    quiet: "20m",
+    fires: "40m",
+  },
+  DiscordAgentBurnsBudgetFast: {
+    series: {
+      [`discord_agent_messages_total{${pod},message_type="answered"}`]: "0+100x240",
+      [`discord_agent_messages_total{${pod},message_type="buried"}`]: "0x40 0+20x200",
+    },
+    quiet: "18m",
+    fires: "60m",
+  },
+  DiscordAgentBurnsBudget: {
+    series: {
+      [`discord_agent_messages_total{${pod},message_type="answered"}`]: "0+100x1000",
+      [`discord_agent_messages_total{${pod},message_type="buried"}`]: "0x40 0+5x960",
+    },
+    quiet: "18m",
+    fires: "400m",
+  },
+};
+
+describeUnless(await whyNoPromtool(), "promtool", () => {
+  let folder: Awaited<ReturnType<typeof temporaryFolder>>;
+  let promtool = "";
+  let rules = "";
+  beforeAll(async () => {
+    [folder, promtool] = await Promise.all([temporaryFolder(), findPromtool()]);
+    rules = join(folder.path, "rules.yaml");
+    await writeFile(rules, stringify({ groups: alertGroups("discord_agent_waiting_messages") }));
+  });
+  afterAll(() => folder.remove());
+
+  it("finds nothing wrong with the metrics of a process", async () => {
+    const checking = run(promtool, ["check", "metrics"]);
+    checking.child.stdin?.end(await makeMetrics().registry.metrics());
+    expect((await checking).stderr).toBe("");
+  });
+
+  it("finds nothing wrong with the rules", async () => {
+    expect((await run(promtool, ["check", "rules", rules])).stdout).toContain("SUCCESS");
+  });
+
+  it("sees every alert fire when it should, and not before", async () => {
+    const names = JSON.stringify(alertGroups("x")).match(/(?<="alert":")\w+/g);
+    expect(Object.keys(cases).toSorted()).toEqual(names?.toSorted());
+    const firing = (name: string) => `count(ALERTS{alertname="${name}",alertstate="firing"}) or vector(0)`;
+    const tests = Object.entries(cases).map(([name, { series, quiet, fires }]) => ({
+      interval: "30s",
+      input_series: Object.entries(series).map(([one, values]) => ({ series: one, values })),
+      promql_expr_test: [
+        { expr: firing(name), eval_time: quiet, exp_samples: [{ labels: "{}", value: 0 }] },
+        { expr: firing(name), eval_time: fires, exp_samples: [{ labels: "{}", value: 1 }] },
+      ],
+    }));
+    const file = join(folder.path, "tests.yaml");
+    await writeFile(file, stringify({ rule_files: [rules], evaluation_interval: "30s", tests }));
+    expect((await run(promtool, ["test", "rules", file])).stdout).toContain("SUCCESS");
+  });
+});

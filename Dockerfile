@@ -34,9 +34,10 @@ LABEL org.opencontainers.image.title="discord-agent" \
 COPY --from=build /out/ /
 WORKDIR /app
 USER 65532:65532
-ENV NODE_ENV=production HEALTH_CHECK_PORT=8000
+# Where distroless has Node, and where other bases have it.
+ENV PATH=/nodejs/bin:/usr/local/bin:/usr/bin:/bin NODE_ENV=production HEALTH_CHECK_PORT=8000
 EXPOSE 8000
 STOPSIGNAL SIGTERM
-HEALTHCHECK --interval=5s --timeout=3s --start-period=60s --retries=6 CMD ["/nodejs/bin/node", "/app/dist/main.js", "healthy"]
+HEALTHCHECK --interval=5s --timeout=3s --start-period=60s --retries=6 CMD ["node", "/app/dist/main.js", "healthy"]
 # Without POSTGRESQL_URL everything is kept in /data: mount a volume there.
 CMD ["dist/main.js", "--data", "/data", "--agents", "/app/agents.yaml"]

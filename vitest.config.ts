@@ -3,7 +3,7 @@ import { defineConfig } from "vitest/config";
 export default defineConfig({
   test: {
     include: ["test/**/*.test.ts"],
-    exclude: ["**/node_modules/**", "test/cluster/**"],
+    exclude: ["**/node_modules/**", "test/cluster/**", "test/image/**"],
     setupFiles: ["test/setup.ts"],
     globalSetup: ["test/servers/run.ts"],
     // Only a guard against what never ends: the slowest tests start several real processes on a busy machine.

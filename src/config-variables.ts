@@ -245,7 +245,8 @@ const inProduction: Readonly<Record<string, string>> = {
   ENVIRONMENT: "production",
   DISCORD_TOKEN: placeholder,
   GEMINI_API_KEY: placeholder,
-  POSTGRESQL_URL: `postgres://discord_agent:${placeholder}@localhost:5432/discord_agent`,
+  POSTGRESQL_URL: `postgres://discord_agent:${placeholder}@postgres:5432/discord_agent`,
+  REDIS_URL: "redis://redis:6379",
 };
 
 /** The file .env.production. */
@@ -258,13 +259,18 @@ export function renderEnvironmentFile(): string {
   return `# Every variable of a bot in production; what is behind # has that default. It holds no secret, and the bot refuses to start while a
 # placeholder is left:
 #   cp .env.production .env       and write the real values over ${placeholder}
-#   node --env-file=.env src/main.ts
+#   docker compose --profile production up -d --wait
+# The same file serves a cluster, and a process on its own; the hosts postgres and redis are those of compose.yaml:
 #   npm run synth -- --env-file .env --values my.yaml --out mine
+#   node --env-file=.env src/main.ts
 #
 # DISCORD_TOKEN_<AGENT>=… gives an agent a bot of its own to speak with.
 # Made from src/config-variables.ts; \`npx vitest run test/config -u\` writes it anew.
 
-${entries.join("\n")}`;
+${entries.join("\n")}
+# Only for compose.yaml: the password of its Postgres, the same as in POSTGRESQL_URL. It takes letters and digits.
+POSTGRES_PASSWORD=${placeholder}
+`;
 }
 
 /** The page docs/configuration.md. */

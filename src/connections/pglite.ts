@@ -57,7 +57,6 @@ class EmbeddedSocket extends Duplex {
  * `template`: a folder with a migrated database that a new one is copied from; skipped when it is not there.
  */
 export async function openPglite(folder: string, options: { template?: string | null } = {}): Promise<Database> {
-  await mkdir(folder, { recursive: true });
   const unlock = await lockFolder(folder);
   try {
     const pgdata = join(folder, "postgres");

@@ -5,9 +5,9 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { promisify } from "node:util";
-import { build } from "esbuild";
 import { vi } from "vitest";
 import { stringify } from "yaml";
+import { bundleDiscordSimulator } from "../simulators/discord/bundle.ts";
 import { connectDiscordSimulator, type RemoteDiscordSimulator } from "../simulators/discord/remote.ts";
 import { program, type TestNamespace } from "./cluster.ts";
 
@@ -61,23 +61,13 @@ export async function valuesFor({ kubectl, name }: TestNamespace): Promise<{ con
 /** The Discord simulator as a pod of the namespace, in the product's own image, with its sample world. */
 export async function startSimulatorPod(namespace: TestNamespace): Promise<RemoteDiscordSimulator> {
   const { kubectl } = namespace;
-  const { outputFiles } = await build({
-    entryPoints: [join(root, "test/simulators/discord/main.ts")],
-    bundle: true,
-    platform: "node",
-    format: "esm",
-    minify: true,
-    write: false,
-    banner: { js: "import{createRequire as r}from'node:module';const require=r(import.meta.url);" },
-    logLevel: "error",
-  });
   const labels = { app: "discord-sim" };
   const objects = [
     {
       apiVersion: "v1",
       kind: "ConfigMap",
       metadata: { name: "discord-sim" },
-      data: { "main.mjs": outputFiles[0]?.text },
+      data: { "main.mjs": await bundleDiscordSimulator() },
     },
     {
       apiVersion: "v1",

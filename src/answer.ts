@@ -31,7 +31,10 @@ export interface Rooms {
 export async function answer(turn: Turn, rooms: Rooms, signal: AbortSignal): Promise<void> {
   const { envelope } = turn;
   if (turn.silenced && !turn.maybeSpoken) return ignore(turn, silenced, rooms);
-  if (turn.draft !== null) return speak(turn, turn.draft, rooms, signal);
+  if (turn.draft !== null) {
+    await rooms.inbox.beginSpeaking(turn);
+    return speak(turn, turn.draft, rooms, signal);
+  }
   const lap = stopwatch({ queued: turn.takenAt.getTime() - envelope.receivedAt.getTime() });
 
   const snapshot = await affordable(rooms);
@@ -96,7 +99,6 @@ async function speak(turn: Turn, draft: Draft, rooms: Rooms, signal: AbortSignal
   const { envelope } = turn;
   const { agent: name, agentDisplayName: displayName, stageMs, model } = draft.receipt;
   const started = performance.now();
-  await rooms.inbox.beginSpeaking(turn);
   await rooms.chat.speak(
     { envelope, agent: { name, displayName }, text: draft.text, redelivered: turn.maybeSpoken, receipt: draft.receipt },
     signal,

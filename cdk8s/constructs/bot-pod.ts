@@ -11,6 +11,8 @@ export interface BotRole {
   readonly drainSeconds: number;
   /** Whether another container brings the database to its schema before it starts. */
   readonly isMigrated: boolean;
+  /** Flags of Node; none for most. */
+  readonly nodeOptions?: string;
 }
 
 const secretsDir = "/etc/discord-agent/secrets";
@@ -128,6 +130,7 @@ function container(
       downward("POD_NAME", "metadata.name"),
       downward("POD_NAMESPACE", "metadata.namespace"),
       downward("NODE_NAME", "spec.nodeName"),
+      ...(role.nodeOptions === undefined ? [] : [{ name: "NODE_OPTIONS", value: role.nodeOptions }]),
       ...databases,
       ...values.items("extraEnv"),
     ],

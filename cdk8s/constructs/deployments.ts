@@ -18,6 +18,8 @@ const gateway: BotRole = {
   graceSeconds: 30,
   drainSeconds: 20,
   isMigrated: true,
+  // All guilds arrive at once, and what passes through the young heap then is never given back: 160 MB instead of 205 at 1,000 guilds.
+  nodeOptions: "--max-semi-space-size=1",
 };
 const worker: BotRole = {
   component: "worker",

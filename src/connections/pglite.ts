@@ -1,4 +1,4 @@
-import { cp, mkdir, rename, rm, stat } from "node:fs/promises";
+import { cp, rename, rm, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { Duplex } from "node:stream";
 import type { PGlite } from "@electric-sql/pglite";

@@ -48,8 +48,9 @@ export interface Inbox extends Component {
   onRevoked(listener: (attempts: readonly Revoked[]) => void): void;
   /** Takes up at most `limit` turns, the oldest of each conversation that is not being answered already. */
   take(limit: number): Promise<readonly Turn[]>;
+  /** Keeps the draft, and remembers that it is about to be shown: one commit, because it always is. */
   saveDraft(turn: Turn, draft: Draft): Promise<void>;
-  /** Remembers that the draft is about to be shown. */
+  /** Remembers that an older draft, or an apology, is about to be shown. */
   beginSpeaking(turn: Turn): Promise<void>;
   /** Ends the turn as answered, with whatever `also` stores, in one transaction. */
   finish(turn: Turn, receipt: Receipt | null, also: (tx: Sql) => Promise<void>): Promise<void>;

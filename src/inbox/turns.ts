@@ -228,16 +228,15 @@ function toEnvelope(row: TurnRow): Envelope {
 /** Stores a finished answer; from here on a crash repeats this text and no other. */
 export async function storeDraft(sql: Sql, turn: Turn, draft: Draft): Promise<void> {
   const { receipt } = draft;
-  await change(sql, turn, "state = 'drafted', draft = $3, receipt = $4, agent = $5, model = $6, prompt_revision = $7", [
-    draft.text,
-    JSON.stringify(receipt),
-    receipt.agent,
-    receipt.model,
-    receipt.promptRevision,
-  ]);
+  await change(
+    sql,
+    turn,
+    "state = 'drafted', draft = $3, receipt = $4, agent = $5, model = $6, prompt_revision = $7, speaking_at = now()",
+    [draft.text, JSON.stringify(receipt), receipt.agent, receipt.model, receipt.promptRevision],
+  );
 }
 
-/** Remembers that the draft is about to be shown, so that a crash from here on is told as "may have been shown". */
+/** Remembers that something is about to be shown, so that a crash from here on is told as "may have been shown". */
 export async function markSpeaking(sql: Sql, turn: Turn): Promise<void> {
   await change(sql, turn, "speaking_at = now()", []);
 }

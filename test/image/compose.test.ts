@@ -4,13 +4,13 @@ import { cp, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseEnv, promisify } from "node:util";
-import { afterEach, beforeAll, beforeEach, expect, it, vi } from "vitest";
+import { afterEach, beforeAll, beforeEach, expect, it } from "vitest";
 import { stringify } from "yaml";
 import { commandsUnder } from "../docs/page.ts";
 import { bundleDiscordSimulator } from "../simulators/discord/bundle.ts";
 import { connectDiscordSimulator, type RemoteDiscordSimulator } from "../simulators/discord/remote.ts";
 import { gatherCrowd } from "../cluster/conversation.ts";
-import { describeWithEngine, docker, image, patience, root } from "./engine.ts";
+import { describeWithEngine, docker, image, root } from "./engine.ts";
 
 const run = promisify(execFile);
 const botToken = "sim-reception-token-0000";

@@ -78,7 +78,6 @@ await describeOnBothDatabases("the inbox", ({ open, alone }) => {
     const [turn] = await inbox.take(1);
     const receipt = { agent: "nova", model: "m", promptRevision: "r" } as never;
     await inbox.saveDraft(turn!, { text: "the finished answer", receipt });
-    await inbox.beginSpeaking(turn!);
     if (!alone) await findDead(database);
     const restarted = makeInbox({ ...byItself, database, alone, log });
     await restarted.start(AbortSignal.timeout(10_000), () => {});

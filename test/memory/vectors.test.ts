@@ -58,6 +58,20 @@ await describeOnBothDatabases("memories get their vectors in the background", ({
     expect(await embedding(300_000).runOnce(signal)).toBe(30);
   });
 
+  it("and Postgres is told how many there are, without which recall compares each with each", async () => {
+    const known = async () => {
+      const [row] = await database.query<{ n: number }>(
+        "select reltuples as n from pg_class where oid = 'memory_vectors'::regclass",
+      );
+      return row?.n;
+    };
+    await database.query("analyze memory_vectors (memory_id)");
+    expect(await known()).toBe(0);
+    await store(100, new Date());
+    await embedding(300_000).runOnce(signal);
+    expect(await known()).toBe(100);
+  });
+
   it("anew when the model was changed, and every vector says which space it is of", async () => {
     await store(5, old);
     await embedding(0).runOnce(signal);

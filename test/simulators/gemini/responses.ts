@@ -16,7 +16,7 @@ export async function generate(
   stream: boolean,
   pace: Pace,
 ) {
-  await sleep(behaviour.firstTokenMs ?? pace.firstTokenMs);
+  await pause(behaviour.firstTokenMs ?? pace.firstTokenMs);
   const chunks = chunksOf(body, behaviour, stream);
   const { fault } = behaviour;
   if (!stream) {
@@ -32,12 +32,17 @@ export async function generate(
   response.writeHead(200, { "content-type": "text/event-stream" });
   const middle = Math.floor(chunks.length / 2);
   for (const [index, chunk] of chunks.entries()) {
-    if (index > 0) await sleep(behaviour.chunkMs ?? pace.chunkMs);
+    if (index > 0) await pause(behaviour.chunkMs ?? pace.chunkMs);
     if (index === middle && fault !== undefined) return breakOff(response, fault, JSON.stringify(chunk));
     if (behaviour.comments === true) response.write(`: keep-alive ${index}\n\nevent: message\r\nid: ${index}\r\n`);
     await write(response, `data: ${JSON.stringify(chunk)}\r\n\r\n`);
   }
   response.end();
+}
+
+/** A model without latency takes no time at all; a timer of 0 takes a millisecond or two. */
+async function pause(ms: number): Promise<void> {
+  if (ms > 0) await sleep(ms);
 }
 
 function breakOff(response: ServerResponse, fault: FaultName, json: string): void {

@@ -100,17 +100,8 @@ export function makeEmbedding(options: {
   let timer: NodeJS.Timeout | undefined;
   let running: Promise<unknown> = Promise.resolve();
   let lastError: string | null = null;
-  const inform = makeInformer(database);
+  const runOnce = makeBatches(database, model, options.patienceMs);
 
-  const runOnce = async (signal: AbortSignal): Promise<number> => {
-    const pending = await readPending(database, space, options.patienceMs);
-    if (pending.length < batchSize && !pending.some((memory) => memory.due)) return 0;
-    const texts = pending.map((memory) => memory.text);
-    const vectors = await model.embed({ texts, task: "document", priority: "background" }, signal);
-    await storeVectors(database, space, pending, vectors);
-    await inform(pending.length);
-    return pending.length;
-  };
   const tick = async () => {
     try {
       while (!stopping.signal.aborted && (await runOnce(stopping.signal)) === batchSize);
@@ -148,6 +139,21 @@ export function makeEmbedding(options: {
         ? { status: "healthy", details: { space } }
         : { status: "degraded", details: { space, reason: lastError } },
     runOnce,
+  };
+}
+
+/** Embeds one batch, when one is full or overdue, and says how many memories were in it. */
+function makeBatches(database: Database, model: Model, patienceMs: number): (signal: AbortSignal) => Promise<number> {
+  const { space } = model.embedder;
+  const inform = makeInformer(database);
+  return async (signal) => {
+    const pending = await readPending(database, space, patienceMs);
+    if (pending.length < batchSize && !pending.some((memory) => memory.due)) return 0;
+    const texts = pending.map((memory) => memory.text);
+    const vectors = await model.embed({ texts, task: "document", priority: "background" }, signal);
+    await storeVectors(database, space, pending, vectors);
+    await inform(pending.length);
+    return pending.length;
   };
 }
 

@@ -155,7 +155,7 @@ const valuesShape = {
   allInOne: group("the one pod of topology all-in-one", {
     storage: size("1Gi", "the size of the volume of its embedded database; made where Postgres is not bundled"),
     storageClassName: text("", "its StorageClass; empty takes the cluster's default"),
-    resources: needs("250m", "512Mi", "1Gi"),
+    resources: needs("250m", "512Mi", "2Gi"),
     ...placement,
   }),
   gateway: group("pods that hear Discord", {

@@ -68,8 +68,8 @@ export function makeRedis(options: {
       redis?.disconnect();
     },
     check: async (): Promise<Check> => {
-      // A connection stands long after the server has stopped to answer.
-      if (isOpen() && (await redis?.ping().catch(() => null)) === "PONG") return { status: "healthy" };
+      // A connection stands long after the server has stopped to answer, and what is still left alone is not used.
+      if (isOpen() && (await options.guard(() => ping(redis)).catch(() => false))) return { status: "healthy" };
       const refused = line?.refused() ?? null;
       const reason = `${refused === null ? "it does not answer" : explain(refused).problem}: Postgres and local limits serve meanwhile`;
       return { status: "degraded", details: { reason } };
@@ -110,6 +110,14 @@ async function runScript(redis: Redis, script: Script, keys: readonly string[], 
       if (!error.message.startsWith("NOSCRIPT")) throw error;
       return redis.eval(script.source, keys.length, ...keys, ...args);
     });
+  } catch (error) {
+    throw asUnreachable(error);
+  }
+}
+
+async function ping(redis: Redis | null): Promise<boolean> {
+  try {
+    return (await redis?.ping()) === "PONG";
   } catch (error) {
     throw asUnreachable(error);
   }

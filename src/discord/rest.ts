@@ -2,7 +2,7 @@ import { DiscordAPIError, HTTPError, RateLimitError, REST, RESTEvents, type RawF
 import { asError, ForeseenError } from "../errors.ts";
 import type { Logger } from "../log.ts";
 import type { Metrics } from "../metrics.ts";
-import { makeRetry, type Breaker } from "../resilience/policies.ts";
+import { BreakerOpen, makeRetry, type Breaker } from "../resilience/policies.ts";
 
 /** One request to Discord's REST API. */
 interface DiscordRequest {
@@ -114,8 +114,16 @@ export function makeDiscordRest(options: DiscordRestOptions): DiscordRest {
       throw known;
     }
   };
-  const guarded = <T>(request: DiscordRequest, signal: AbortSignal) =>
-    options.breaker.execute(() => once<T>(request, signal), signal);
+  const guarded = async <T>(request: DiscordRequest, signal: AbortSignal): Promise<T> => {
+    try {
+      return await options.breaker.execute(() => once<T>(request, signal), signal);
+    } catch (error) {
+      // To whoever asks, a Discord that is left alone does not answer.
+      if (error instanceof BreakerOpen)
+        throw new ForeseenError("discord_unavailable", error.message, error.disposition);
+      throw error;
+    }
+  };
   const again = makeRetry({
     retries: 3,
     initialMs: 250,

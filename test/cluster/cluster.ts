@@ -29,9 +29,13 @@ export interface TestNamespace {
   readonly through: (token?: string) => Promise<{ forwarder: Forwarder; api: KubernetesApi }>;
 }
 
-/** As `describeOnCluster`, for what needs nodes that have the image. */
-export function describeOnPods(title: string, suite: (namespace: TestNamespace) => void): void {
-  describeOnCluster(title, suite, whyNoCluster ?? whyNoImage());
+/** As `describeOnCluster`, for what needs nodes that have the image; `whyNot`: what else is missing. */
+export function describeOnPods(
+  title: string,
+  suite: (namespace: TestNamespace) => void,
+  whyNot: string | null = null,
+): void {
+  describeOnCluster(title, suite, whyNoCluster ?? whyNot ?? whyNoImage());
 }
 
 /** Where the monitoring of a cluster is reached from here. */
@@ -125,17 +129,26 @@ async function runKubectl(args: readonly string[], input?: string): Promise<stri
   return (await started).stdout;
 }
 
-/** Why the API server cannot be killed and started again: only a test cluster's own files say how. */
+/** Why the parts of the cluster cannot be killed and started again: only a test cluster's own files say how. */
 export const whyNoRestart: string | null =
   (process.env["CLUSTER_DIR"] ?? "") === "" ? "CLUSTER_DIR names no cluster whose parts can be killed" : null;
 
+async function pidOf(part: "kube-apiserver" | "kubelet"): Promise<number> {
+  return Number(await readFile(join(process.env["CLUSTER_DIR"] ?? "", "pid", part), "utf8"));
+}
+
 /** Kills the API server; resolves to what starts it again. */
 export async function killApiServer(): Promise<() => Promise<void>> {
-  const folder = process.env["CLUSTER_DIR"] ?? "";
-  const pid = Number(await readFile(join(folder, "pid", "kube-apiserver"), "utf8"));
-  process.kill(pid, "SIGKILL");
+  process.kill(await pidOf("kube-apiserver"), "SIGKILL");
   return async () => {
-    await run(join(folder, "cmd", "kube-apiserver"));
+    await run(join(process.env["CLUSTER_DIR"] ?? "", "cmd", "kube-apiserver"));
     await vi.waitFor(() => runKubectl(["get", "--raw", "/readyz"]), { timeout: 60_000, interval: 200 });
   };
+}
+
+/** Freezes the node's kubelet; resolves to what lets it go on. */
+export async function freezeKubelet(): Promise<() => void> {
+  const pid = await pidOf("kubelet");
+  process.kill(pid, "SIGSTOP");
+  return () => void process.kill(pid, "SIGCONT");
 }

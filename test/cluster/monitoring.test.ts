@@ -76,6 +76,10 @@ describeOnOperator("the Prometheus Operator", (namespace, { prometheus, alertman
     );
     const talk = crowd.talk(80);
     await vi.waitFor(async () => expect((await podsOf(kubectl, "worker")).length).toBe(3), patience);
+    // Five minutes are right for people, and long for a test.
+    const behavior = { scaleDown: { stabilizationWindowSeconds: 15 } };
+    const patch = JSON.stringify({ spec: { behavior } });
+    await kubectl(["patch", "hpa", "bot-discord-agent-worker", "--type=merge", "-p", patch]);
     expect(await talk.stop()).toMatchObject({ lost: 0, doubled: 0 });
     await vi.waitFor(async () => expect((await podsOf(kubectl, "worker")).length).toBe(1), {
       ...patience,

@@ -58,8 +58,14 @@ export async function valuesFor({ kubectl, name }: TestNamespace): Promise<{ con
   };
 }
 
-/** The Discord simulator as a pod of the namespace, in the product's own image, with its sample world. */
-export async function startSimulatorPod(namespace: TestNamespace): Promise<RemoteDiscordSimulator> {
+/**
+ * The Discord simulator as a pod of the namespace, in the product's own image, with its sample world. `by` its address it is
+ * reached without API server and kubelet, on a cluster of this machine alone.
+ */
+export async function startSimulatorPod(
+  namespace: TestNamespace,
+  { by = "forwarding" }: { by?: "forwarding" | "address" } = {},
+): Promise<RemoteDiscordSimulator> {
   const { kubectl } = namespace;
   const labels = { app: "discord-sim" };
   const objects = [
@@ -79,18 +85,20 @@ export async function startSimulatorPod(namespace: TestNamespace): Promise<Remot
   ];
   for (const object of objects) await kubectl(["apply", "--server-side", "-f", "-"], JSON.stringify(object));
   await kubectl(["wait", "--for=condition=Ready", "pod/discord-sim", "--timeout=60s"]);
-  return connectDiscordSimulator(await portForward(namespace, "pod/discord-sim", 8901));
+  if (by === "forwarding") return connectDiscordSimulator(await portForward(namespace, "pod/discord-sim", 8901));
+  const address = await kubectl(["get", "pod", "discord-sim", "-o", "jsonpath={.status.podIP}"]);
+  return connectDiscordSimulator(`http://${address}:8901`);
 }
 
 async function simulatorPod(kubectl: TestNamespace["kubectl"]) {
-  const version = await loadedVersion(kubectl);
+  const [version = "0.1.0"] = await loadedVersions(kubectl);
   return {
     automountServiceAccountToken: false,
     securityContext: { runAsNonRoot: true, runAsUser: 65_532, seccompProfile: { type: "RuntimeDefault" } },
     containers: [
       {
         name: "simulator",
-        image: `${image}:${version ?? "0.1.0"}`,
+        image: `${image}:${version}`,
         args: ["/simulator/main.mjs", "--host", "0.0.0.0"],
         ports: [{ containerPort: 8901 }],
         readinessProbe: { httpGet: { path: "/control/report", port: 8901 }, periodSeconds: 1 },
@@ -102,15 +110,13 @@ async function simulatorPod(kubectl: TestNamespace["kubectl"]) {
   };
 }
 
-/** The version of our image that the nodes have; null where they have none, or there are no nodes. */
-async function loadedVersion(kubectl: TestNamespace["kubectl"]): Promise<string | null> {
+/** The versions of our image that the nodes have, the chart's own first. */
+export async function loadedVersions(kubectl: TestNamespace["kubectl"]): Promise<readonly string[]> {
   const names = await kubectl(["get", "nodes", "-o", "jsonpath={.items[*].status.images[*].names[*]}"]);
-  return (
-    names
-      .split(" ")
-      .find((one) => one.startsWith(`${image}:`))
-      ?.slice(image.length + 1) ?? null
-  );
+  const versions = names
+    .split(" ")
+    .flatMap((one) => (one.startsWith(`${image}:`) ? [one.slice(image.length + 1)] : []));
+  return [...new Set(versions)].toSorted((a, b) => a.length - b.length);
 }
 
 /** Opens a port of this machine to one of the cluster until the suite ends; resolves to its URL. */
@@ -130,7 +136,10 @@ export async function podsOf(kubectl: TestNamespace["kubectl"], component: strin
   const { items } = JSON.parse(await kubectl(["get", "pods", "-l", selector, "-o", "json"])) as {
     items: {
       metadata: { name: string; uid: string; deletionTimestamp?: string };
-      status: { conditions?: { type: string; status: string }[]; containerStatuses?: { restartCount: number }[] };
+      status: {
+        conditions?: { type: string; status: string }[];
+        containerStatuses?: { restartCount: number; lastState: { terminated?: { reason: string } } }[];
+      };
     }[];
   };
   return items
@@ -139,6 +148,7 @@ export async function podsOf(kubectl: TestNamespace["kubectl"], component: strin
       name: metadata.name,
       isReady: status.conditions?.some(({ type, status: is }) => type === "Ready" && is === "True") ?? false,
       restarts: status.containerStatuses?.[0]?.restartCount ?? 0,
+      lastEnd: status.containerStatuses?.[0]?.lastState.terminated?.reason ?? null,
     }));
 }
 

@@ -1,4 +1,5 @@
-import { expect, it, vi } from "vitest";
+import { beforeAll, expect, it, vi } from "vitest";
+import type { RemoteDiscordSimulator } from "../simulators/discord/remote.ts";
 import { describeOnPods } from "./cluster.ts";
 import { gatherCrowd } from "./conversation.ts";
 import {
@@ -14,9 +15,12 @@ import {
 
 describeOnPods("a trial, in a namespace that enforces restricted", (namespace) => {
   const { kubectl, name } = namespace;
+  let simulator: RemoteDiscordSimulator;
+  beforeAll(async () => {
+    simulator = await startSimulatorPod(namespace);
+  });
 
   it("is Ready and says what it lacks, starts by itself with a token, talks, follows its Agents, and leaves nothing", async () => {
-    const simulator = await startSimulatorPod(namespace);
     const folder = await synthesize(name, await valuesFor(namespace), { agents: "agents.yaml" });
     await kubectl(["apply", "-k", folder]);
     for (const part of ["postgres", "redis", "all-in-one"]) await allReady(kubectl, part, 1);
@@ -64,5 +68,18 @@ describeOnPods("a trial, in a namespace that enforces restricted", (namespace) =
       "name",
     ]);
     expect(left.split("\n").filter((one) => one !== "" && !one.startsWith("pod/"))).toEqual([]);
+  });
+
+  it("without a server, keeps what it was told in the database of its volume when its pod is replaced", async () => {
+    const values = { postgres: { enabled: false }, redis: { enabled: false }, ...(await valuesFor(namespace)) };
+    const folder = await synthesize(name, values, { agents: "agents.yaml", secrets: { DISCORD_TOKEN: botToken } });
+    await kubectl(["apply", "-k", folder]);
+    await allReady(kubectl, "all-in-one", 1);
+    const crowd = await gatherCrowd(simulator, 1);
+    await crowd.ask("Mira, my cat is called Miso.");
+    const [pod] = await podsOf(kubectl, "all-in-one");
+    await kubectl(["delete", "pod", pod?.name ?? ""]);
+    await allReady(kubectl, "all-in-one", 1);
+    expect(await crowd.ask("Mira, what is my cat called?")).toContain("Miso");
   });
 });

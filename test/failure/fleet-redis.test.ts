@@ -68,6 +68,7 @@ describeUnless(missing, "a fleet whose Redis goes away in a burst answers everyt
       await redis.start();
     }
     await fleet.answeredOnce();
+    await each(async (one) => expect(await healthOf(one, "redis")).toBe("healthy"));
     ask(3);
     await fleet.answeredOnce();
     await fleet.rememberedInRedis();

@@ -1,6 +1,7 @@
 import { parseArgs } from "node:util";
 import { benchDiscord } from "./discord.ts";
 import { benchHotMemory, benchStart, benchTurns } from "./fleet.ts";
+import { benchKubernetes } from "./kubernetes.ts";
 import { benchLaptop } from "./laptop.ts";
 import { benchLocomo } from "./locomo.ts";
 import { saveResult, writePage } from "./page.ts";
@@ -17,6 +18,7 @@ npm run bench -- p4                     recall of 100,000 memories on a server, 
 npm run bench -- p9                     start and memory of gateways and workers
 npm run bench -- p7 --minutes 5         a model's limits shared by 20 processes
 npm run bench -- locomo --data FOLDER   evidence recall on LoCoMo's conversation files
+npm run bench -- kubernetes             changes of Agents, starts of pods, requests and memory on the disposable cluster of KUBECONFIG
 npm run bench -- page                   writes docs/benchmarks.md from what was kept
 
 Peers are compared with where npm install --prefix bench has installed them.
@@ -43,6 +45,7 @@ else if (which === "p4") print(await benchServerRecall());
 else if (which === "p9") print(await benchStart(Number(values.rounds)));
 else if (which === "p7") print(await benchQuota(Number(values.minutes)));
 else if (which === "locomo" && values.data !== undefined) print(await benchLocomo(values.data));
+else if (which === "kubernetes") print(await benchKubernetes(Number(values.rounds)));
 else if (which === "page") writePage();
 else {
   process.stderr.write(usage);

@@ -1,13 +1,12 @@
 import { execFile, execFileSync } from "node:child_process";
 import { randomBytes } from "node:crypto";
 import { existsSync } from "node:fs";
-import { readFile, writeFile } from "node:fs/promises";
+import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { afterAll, beforeAll, describe, vi } from "vitest";
 import { openKubernetes, type KubernetesApi } from "../../src/connections/kubernetes.ts";
-import { temporaryFolder } from "../connections/fresh-database.ts";
-import { openForwarder, type Forwarder } from "../servers/forwarder.ts";
+import { openDetour, type Detour } from "./detour.ts";
 
 const run = promisify(execFile);
 const missing = "KUBECONFIG names no disposable cluster: kind create cluster, then npm run test:cluster";
@@ -26,7 +25,7 @@ export interface TestNamespace {
   /** Runs this when the suite ends. */
   readonly atTheEnd: (close: () => Promise<void> | void) => void;
   /** Connections that go through an address of which a test can cut and move what goes through; `token`: as this ServiceAccount. */
-  readonly through: (token?: string) => Promise<{ forwarder: Forwarder; api: KubernetesApi }>;
+  readonly through: (token?: string) => Promise<Pick<Detour, "forwarder" | "api">>;
 }
 
 /** As `describeOnCluster`, for what needs nodes that have the image; `whyNot`: what else is missing. */
@@ -95,23 +94,9 @@ export function describeOnCluster(
       kubectl,
       atTheEnd: (close) => void closing.unshift(close),
       through: async (token) => {
-        const folder = await temporaryFolder();
-        const text = await readFile(process.env["KUBECONFIG"] ?? "", "utf8");
-        const [, host, port] = /server: "?https:\/\/([^:]+):(\d+)/.exec(text) ?? [];
-        const forwarder = await openForwarder(Number(port), host);
-        const path = join(folder.path, "kubeconfig");
-        const moved = text.replace(/(server: "?https:\/\/)[^:]+:\d+/, `$1127.0.0.1:${forwarder.port}`);
-        const user =
-          token === undefined ? moved : moved.replace(/users: .*/, `users: [{name: admin, user: {token: ${token}}}]`);
-        await writeFile(path, user);
-        vi.stubEnv("KUBECONFIG", path);
-        const opened = await openKubernetes({ namespace: name }).finally(() => vi.unstubAllEnvs());
-        closing.unshift(async () => {
-          opened.close();
-          await forwarder.close();
-          await folder.remove();
-        });
-        return { forwarder, api: opened };
+        const detour = await openDetour(name, token);
+        closing.unshift(() => detour.close());
+        return detour;
       },
     });
   });

@@ -1,7 +1,7 @@
 import { setTimeout } from "node:timers/promises";
-import { vi } from "vitest";
 import type { RemoteDiscordSimulator } from "../simulators/discord/remote.ts";
 import { patience } from "./release.ts";
+import { until } from "./until.ts";
 
 /** A flood is answered long after it has ended. */
 const longPatience = { timeout: 600_000, interval: 2_000 };
@@ -52,7 +52,7 @@ export async function gatherCrowd(simulator: RemoteDiscordSimulator, channels = 
   return {
     ask: async (text) => {
       const { id } = await world.say(saying(text));
-      return vi.waitFor(async () => {
+      return until(async () => {
         const [answer] = await answersTo(new Set([id]));
         if (answer === undefined) throw new Error(`nobody answered "${text}"`);
         return answer.content;
@@ -85,12 +85,10 @@ export async function gatherCrowd(simulator: RemoteDiscordSimulator, channels = 
               perSecond: rate,
             };
           };
-          await vi
-            .waitFor(async () => {
-              const { lost } = await tally();
-              if (lost > 0) throw new Error(`${lost} are not answered`);
-            }, longPatience)
-            .catch(() => {});
+          await until(async () => {
+            const { lost } = await tally();
+            if (lost > 0) throw new Error(`${lost} are not answered`);
+          }, longPatience).catch(() => {});
           return tally();
         },
       };

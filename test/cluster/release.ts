@@ -5,11 +5,11 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { promisify } from "node:util";
-import { vi } from "vitest";
 import { stringify } from "yaml";
 import { bundleDiscordSimulator } from "../simulators/discord/bundle.ts";
 import { connectDiscordSimulator, type RemoteDiscordSimulator } from "../simulators/discord/remote.ts";
 import { program, type TestNamespace } from "./cluster.ts";
+import { until } from "./until.ts";
 
 const run = promisify(execFile);
 const root = join(import.meta.dirname, "..", "..");
@@ -154,7 +154,7 @@ export async function podsOf(kubectl: TestNamespace["kubectl"], component: strin
 
 /** Resolves once so many pods of a part are there and ready. */
 export async function allReady(kubectl: TestNamespace["kubectl"], component: string, count: number): Promise<void> {
-  await vi.waitFor(async () => {
+  await until(async () => {
     const pods = await podsOf(kubectl, component);
     if (pods.length !== count || !pods.every(({ isReady }) => isReady)) throw new Error(JSON.stringify(pods));
   }, patience);

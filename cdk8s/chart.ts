@@ -1,6 +1,7 @@
 import type { ApiObject } from "cdk8s";
 import { z } from "zod";
 import { readme, valuesYaml } from "./chart-values.ts";
+import { chartYaml } from "./chart-yaml.ts";
 import { identityOf, nameTemplates } from "./constructs/identity.ts";
 import { conditionOf } from "./constructs/manifest.ts";
 import { agentCrd } from "./crd.ts";
@@ -19,7 +20,7 @@ export function chartFiles(version: string): Map<string, string> {
   const release = { name: "", namespace: "", version, manager: "" };
   const objects = releaseObjects(values, release, defaults);
   return new Map([
-    ["Chart.yaml", yamlText([chart(version)])],
+    ["Chart.yaml", yamlText([chartYaml(version, defaults)])],
     ["values.yaml", valuesYaml()],
     ["values.schema.json", `${JSON.stringify(jsonSchema(), null, 1)}\n`],
     ["README.md", readme()],
@@ -92,28 +93,6 @@ process.exit(1);`;
           resources: { requests: { cpu: "50m", memory: "64Mi" }, limits: { memory: "128Mi" } },
         },
       ],
-    },
-  };
-}
-
-function chart(version: string) {
-  return {
-    apiVersion: "v2",
-    name: "discord-agent",
-    description: "A Kubernetes-native, multi-agent AI bot for Discord that keeps every message until it is answered",
-    type: "application",
-    version,
-    appVersion: version,
-    kubeVersion: ">=1.31.0-0",
-    keywords: ["discord", "bot", "ai", "agents", "gemini"],
-    home: "https://github.com/discord-agent/discord-agent",
-    sources: ["https://github.com/discord-agent/discord-agent"],
-    annotations: {
-      "artifacthub.io/license": "Apache-2.0",
-      "artifacthub.io/category": "ai-machine-learning",
-      "artifacthub.io/images": `- name: discord-agent\n  image: ghcr.io/discord-agent/discord-agent:${version}\n`,
-      "artifacthub.io/crds":
-        "- kind: Agent\n  version: v1alpha1\n  name: agents.discord-agent.dev\n  displayName: Agent\n  description: One agent of the bot\n",
     },
   };
 }

@@ -12,6 +12,7 @@ import { migrate } from "../../src/connections/migrate.ts";
 import { openPostgres } from "../../src/connections/postgres.ts";
 import { makeInbox } from "../../src/inbox/inbox.ts";
 import { findOldPostgres } from "./old-postgres.ts";
+import { findGpg } from "./gpg.ts";
 import { Missing } from "./packages.ts";
 import { findPgBouncer } from "./pgbouncer.ts";
 import { createDatabase, dropDatabases, findPostgres, startPostgres } from "./postgres.ts";
@@ -36,6 +37,7 @@ export interface Answers {
   readonly "/own/old-postgres": string;
   readonly "/own/pgbouncer": string;
   readonly "/own/promtool": string;
+  readonly "/own/gpg": string;
 }
 
 /**
@@ -56,6 +58,7 @@ export default async function setup(project: TestProject): Promise<() => Promise
     "/own/old-postgres": findOldPostgres,
     "/own/pgbouncer": findPgBouncer,
     "/own/promtool": findPromtool,
+    "/own/gpg": findGpg,
   };
   const opened = new Map<string, Promise<unknown>>();
   const http = createServer((request, response) => {

@@ -44,6 +44,9 @@ export const whyNoPgBouncer = () => whyNot("/own/pgbouncer");
 /** Why a test cannot run promtool. */
 export const whyNoPromtool = () => whyNot("/own/promtool");
 
+/** Why a test cannot run gpg. */
+export const whyNoGpg = () => whyNot("/own/gpg");
+
 /** A database on the run's Postgres server: `migrated`, a copy of one with the whole schema, or `empty`. */
 export async function createServerDatabase(content: "migrated" | "empty"): Promise<TestDatabase> {
   const { url, template } = await askFor("/postgres");

@@ -3,7 +3,7 @@ import { z } from "zod";
 import { readme, valuesYaml } from "./chart-values.ts";
 import { chartYaml } from "./chart-yaml.ts";
 import { identityOf, nameTemplates } from "./constructs/identity.ts";
-import { conditionOf } from "./constructs/manifest.ts";
+import { conditionOf, foreignOf } from "./constructs/manifest.ts";
 import { agentCrd } from "./crd.ts";
 import { releaseObjects } from "./release.ts";
 import { templateText } from "./values/template-text.ts";
@@ -45,10 +45,27 @@ function templates(objects: readonly ApiObject[]): [string, string][] {
   const rooms = Map.groupBy(objects, (object) => object.node.path.split("/")[1] ?? "release");
   return [...rooms].map(([room, its]) => {
     const texts = its.map((object) =>
-      templateText(object.toJson() as object as never, conditionOf(object)?.template ?? null),
+      templateText(object.toJson() as object as never, conditionOf(object)?.template ?? null, refusal(object)),
     );
     return [`templates/${room}.yaml`, note + texts.join("")];
   });
+}
+
+/**
+ * Ends the rendering with a sentence where the cluster lacks the kind of an object. Only after Helm has asked a cluster does it know kinds besides groups:
+ * `helm template` of a GitOps tool that names no `--api-versions` refuses nothing.
+ */
+function refusal(object: ApiObject): string {
+  const foreign = foreignOf(object);
+  if (foreign === null) return "";
+  const { apiVersion, kind } = object;
+  const { wantedBy, installedBy, otherwise } = foreign;
+  const sentence = `${wantedBy}: the cluster does not know ${apiVersion} ${kind}; install ${installedBy} first, or set the value to ${otherwise}`;
+  const has = (name: string) => `(.Capabilities.APIVersions.Has ${JSON.stringify(name)})`;
+  return `{{- if and ${has("v1/ConfigMap")} (not ${has(`${apiVersion}/${kind}`)}) }}
+{{- fail ${JSON.stringify(sentence)} }}
+{{- end }}
+`;
 }
 
 function crdTemplate(): string {

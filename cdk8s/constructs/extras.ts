@@ -32,6 +32,11 @@ export class Extras extends Construct {
         dataFrom: [{ extract: { key: values.value("externalSecret.key") } }],
       },
       onlyIf: values.is("externalSecret.enabled"),
+      foreign: {
+        wantedBy: "externalSecret.enabled",
+        installedBy: "the External Secrets Operator 0.16 or newer",
+        otherwise: "false",
+      },
     });
   }
 }

@@ -8,6 +8,8 @@ import { Manifest } from "./manifest.ts";
 /** The metric that workers are scaled by: every pod tells the same number of one inbox, so the largest is taken, not the sum. */
 export const waitingMessages = "discord_agent_waiting_messages";
 
+const operator = { installedBy: "the Prometheus Operator", otherwise: "false" };
+
 /** What Prometheus and Grafana are told: where the metrics are, what to alert of, what to draw. */
 export class Monitoring extends Construct {
   constructor(scope: Construct, values: Values, identity: Identity) {
@@ -43,6 +45,7 @@ export class Monitoring extends Construct {
         ],
       },
       onlyIf: values.is("serviceMonitor.enabled"),
+      foreign: { ...operator, wantedBy: "serviceMonitor.enabled" },
     });
     new Manifest(this, "rule", {
       apiVersion: "monitoring.coreos.com/v1",
@@ -50,6 +53,7 @@ export class Monitoring extends Construct {
       metadata: identity.metadata(undefined, { labels: values.entries("prometheusRule.labels") }),
       spec: { groups: alertGroups(waitingMessages) },
       onlyIf: values.is("prometheusRule.enabled"),
+      foreign: { ...operator, wantedBy: "prometheusRule.enabled" },
     });
     new Manifest(this, "dashboard", {
       apiVersion: "v1",

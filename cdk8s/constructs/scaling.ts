@@ -55,6 +55,7 @@ export class Scaling extends Construct {
         ],
       },
       onlyIf: all(isSplit, values.equals(`${path}.kind`, "keda")),
+      foreign: { wantedBy: `${path}.kind`, installedBy: "KEDA", otherwise: "hpa or none" },
     });
   }
 

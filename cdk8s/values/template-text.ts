@@ -5,9 +5,12 @@ type Tree = Readonly<Record<string, unknown>>;
 const words = /^[A-Za-z/][\w./-]*( [\w./-]+)*$/;
 const reserved = /^(?:true|false|null|yes|no|on|off|y|n|nan|inf)$/i;
 
-/** An object of Kubernetes as a template of Helm: placeholders become actions, the rest is YAML. Throws where YAML would depend on what is left out. */
-export function templateText(object: Tree, condition: string | null): string {
-  const body = `---\n${lines(object, 0).join("\n")}\n`;
+/**
+ * An object of Kubernetes as a template of Helm: placeholders become actions, the rest is YAML. `before` is text of a template that holds where the condition does.
+ * Throws where YAML would depend on what is left out.
+ */
+export function templateText(object: Tree, condition: string | null, before = ""): string {
+  const body = `${before}---\n${lines(object, 0).join("\n")}\n`;
   return condition === null ? body : `{{- if ${condition} }}\n${body}{{- end }}\n`;
 }
 

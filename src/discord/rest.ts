@@ -114,16 +114,8 @@ export function makeDiscordRest(options: DiscordRestOptions): DiscordRest {
       throw known;
     }
   };
-  const guarded = async <T>(request: DiscordRequest, signal: AbortSignal): Promise<T> => {
-    try {
-      return await options.breaker.execute(() => once<T>(request, signal), signal);
-    } catch (error) {
-      // To whoever asks, a Discord that is left alone does not answer.
-      if (error instanceof BreakerOpen)
-        throw new ForeseenError("discord_unavailable", error.message, error.disposition);
-      throw error;
-    }
-  };
+  const guarded = <T>(request: DiscordRequest, signal: AbortSignal) =>
+    behind(options.breaker, () => once<T>(request, signal), signal);
   const again = makeRetry({
     retries: 3,
     initialMs: 250,
@@ -135,6 +127,16 @@ export function makeDiscordRest(options: DiscordRestOptions): DiscordRest {
       request.repeatable ? again(() => guarded(request, signal), signal) : guarded(request, signal),
     stopped,
   };
+}
+
+async function behind<T>(breaker: Breaker, work: () => Promise<T>, signal: AbortSignal): Promise<T> {
+  try {
+    return await breaker.execute(work, signal);
+  } catch (error) {
+    // To whoever asks, a Discord that is left alone does not answer.
+    if (error instanceof BreakerOpen) throw new ForeseenError("discord_unavailable", error.message, error.disposition);
+    throw error;
+  }
 }
 
 /** Whether an error speaks against Discord's health: what `discord_api` counts. Limits and refusals do not. */

@@ -129,7 +129,7 @@ describe("moderators", () => {
       await at.settled();
       expect(await whySilent(message)).toEqual([
         "I heard it and decided not to answer: nobody called the bot, and this is a shared channel.",
-        expect.stringMatching(/^メッセージは届いていますが、回答しないと判断しました。理由：/),
+        "メッセージは届いていますが、回答しないと判断しました。理由：共有チャンネルで、ボットは呼ばれていません。",
       ]);
       const never = { id: "1000000000000000000", channelId: channel.id };
       expect(await whySilent(never)).toEqual(["I never received this message.", "このメッセージは届いていません。"]);

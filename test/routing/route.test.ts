@@ -1,5 +1,6 @@
 import * as fc from "fast-check";
 import { describe, expect, it } from "vitest";
+import { phrases, type PhraseKey } from "../../src/discord/phrases.ts";
 import type { Envelope } from "../../src/envelope.ts";
 import { route } from "../../src/routing/route.ts";
 import type { Agent, Snapshot } from "../../src/settings/settings.ts";
@@ -50,7 +51,12 @@ describe("who is not answered", () => {
     ["another bot", said("Mira, hi", { author: { id: "4", name: "x", kind: "bot" }, addressed: true }), "ignore bot"],
     ["nothing but space", said(" \n\u3000", { addressed: true }), "ignore empty"],
     ["talk among people in a shared channel", said("see you tomorrow"), "ignore not-addressed"],
-  ])("%s", (_name, envelope, judgement) => expect(decided(envelope)).toBe(judgement));
+  ])("%s", (_name, envelope, judgement) => {
+    expect(decided(envelope)).toBe(judgement);
+    // Moderators who ask why are told in their language, by this text.
+    const { reason } = route(envelope, three);
+    expect(phrases.en[judgement.replace("ignore ", "judged.") as PhraseKey]).toBe(reason);
+  });
 });
 
 describe("who calls an agent is answered by it", () => {

@@ -37,6 +37,7 @@ const titles: Readonly<Record<string, { readonly title: string; readonly missed?
     title: "P9: start and memory of gateways and workers",
     missed: "Compiled and not bundled: most of the start is the reading of some 1,500 files of libraries.",
   },
+  p10: { title: "P10: a fleet that is killed a hundred times" },
   kubernetes: { title: "Kubernetes: two gateways and two workers, the offline model, one node" },
   quota: { title: "P7: one model's limits shared by 20 processes" },
 };

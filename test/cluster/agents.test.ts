@@ -1,92 +1,14 @@
-import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from "vitest";
-import { answersIn, furnish, patience, ready, startDiscordBot } from "../failure/discord-bot.ts";
-import type { Watched } from "../failure/process.ts";
-import { openServerHome, type Home } from "../servers/databases.ts";
-import { startDiscordSimulator, type DiscordSimulator } from "../simulators/discord/simulator.ts";
-import { startGeminiSimulator, type Simulator } from "../simulators/gemini/simulator.ts";
+import { describe, expect, it, vi } from "vitest";
+import { patience, ready } from "../failure/discord-bot.ts";
 import { describeOnCluster, killApiServer, whyNoRestart } from "./cluster.ts";
+import { agent, furnishLocalPods } from "./local-pods.ts";
 
-const agent = (name: string, spec: Record<string, unknown>) =>
-  JSON.stringify({
-    apiVersion: "discord-agent.dev/v1alpha1",
-    kind: "Agent",
-    metadata: { name },
-    spec: { displayName: name, description: "everything", ...spec },
-  });
-
-describeOnCluster("the agents of a cluster", ({ kubectl, name: namespace }) => {
-  let discord: DiscordSimulator;
-  let gemini: Simulator;
-  let home: Home;
-  let house: ReturnType<typeof furnish>;
-  const pods: Watched[] = [];
-
-  const start = async (pod: string): Promise<Watched> => {
-    const env = {
-      AGENTS_FROM: "kubernetes",
-      POD_NAMESPACE: namespace,
-      POD_NAME: pod,
-      NODE_NAME: "node-1",
-      KUBECONFIG: process.env["KUBECONFIG"] ?? "",
-      GEMINI_API_KEY: "x",
-      GEMINI_BASE_URL: gemini.url,
-      GEMINI_REQUESTS_PER_MINUTE: "1000",
-    };
-    const one = startDiscordBot(discord, home, env);
-    pods.push(one);
-    return one;
-  };
-  const apply = (...manifests: readonly string[]) => kubectl(["apply", "-f", "-"], manifests.join("\n---\n"));
-  const status = async (name: string) =>
-    JSON.parse(await kubectl(["get", "dagent", name, "-o", "json"])) as {
-      metadata: { resourceVersion: string; generation: number };
-      status?: {
-        serving: string;
-        observedGeneration: number;
-        conditions: { type: string; status: string; reason: string; message: string }[];
-      };
-    };
-  const condition = async (name: string, type: string) =>
-    (await status(name)).status?.conditions.find((one) => one.type === type);
-  const isServed = (name: string) =>
-    vi.waitFor(async () => {
-      const { metadata, status: now } = await status(name);
-      expect([now?.observedGeneration, now?.conditions.map((one) => one.status)]).toEqual([
-        metadata.generation,
-        ["True", "True", "True"],
-      ]);
-    }, patience);
-  /** Asks, and resolves to the prompt that the answer was made from. */
-  const promptOf = async (question: string): Promise<string> => {
-    const { world } = discord;
-    const { id } = world.say({
-      channel: house.general,
-      author: house.ann,
-      text: `<@${world.reception.id}> ${question}`,
-    });
-    await vi.waitFor(
-      () => expect(answersIn(discord, house.general).map(({ replyTo }) => replyTo)).toContain(id),
-      patience,
-    );
-    return JSON.stringify(gemini.requests.findLast(({ body }) => JSON.stringify(body).includes(question))?.body);
-  };
-
-  beforeAll(async () => {
-    [discord, gemini, home] = await Promise.all([startDiscordSimulator(), startGeminiSimulator(), openServerHome()]);
-    house = furnish(discord);
-  });
-  afterEach(async () => {
-    // In order: one that is killed counts for another half minute.
-    for (const one of pods) one.kill("SIGTERM");
-    await Promise.all(pods.splice(0).map((one) => one.exited));
-    await kubectl(["delete", "dagent", "--all"]);
-  });
-  afterAll(async () => {
-    await Promise.all([discord.close(), gemini.stop(), home.remove()]);
-  });
+describeOnCluster("the agents of a cluster", (namespace) => {
+  const { kubectl } = namespace;
+  const { start, apply, get, condition, isServed, promptOf } = furnishLocalPods(namespace);
 
   it("are waited for, served by every pod, and changed without a restart", async () => {
-    const both = await Promise.all([start("pod-a"), start("pod-b")]);
+    const both = [start("pod-a"), start("pod-b")];
     await vi.waitFor(
       () =>
         expect(both.map(({ log }) => log.some(({ msg }) => /no Agent to serve .* yet/.test(String(msg))))).toEqual([
@@ -97,7 +19,7 @@ describeOnCluster("the agents of a cluster", ({ kubectl, name: namespace }) => {
     );
     await apply(agent("mira", { prompt: "You are Mira, the first." }));
     await Promise.all(both.map(ready));
-    await vi.waitFor(async () => expect((await status("mira")).status?.serving).toBe("2/2"), patience);
+    await vi.waitFor(async () => expect((await get("mira")).status?.serving).toBe("2/2"), patience);
     expect(await promptOf("who are you?")).toContain("Mira, the first");
 
     await apply(agent("mira", { prompt: "You are Mira, the second." }));
@@ -107,14 +29,14 @@ describeOnCluster("the agents of a cluster", ({ kubectl, name: namespace }) => {
   });
 
   it("are written only when something changes", async () => {
-    await start("pod-a");
+    start("pod-a");
     await apply(agent("mira", { prompt: "You are Mira." }));
     await isServed("mira");
-    const before = (await status("mira")).metadata.resourceVersion;
+    const before = (await get("mira")).metadata.resourceVersion;
     await apply(agent("teo", { prompt: "You are Teo." }));
     await isServed("teo");
     await apply(agent("mira", { prompt: "You are Mira." }));
-    expect((await status("mira")).metadata.resourceVersion).toBe(before);
+    expect((await get("mira")).metadata.resourceVersion).toBe(before);
     const events = await kubectl([
       "get",
       "events",
@@ -130,7 +52,7 @@ describeOnCluster("the agents of a cluster", ({ kubectl, name: namespace }) => {
   });
 
   it("that are bad are refused by the cluster, or keep their last good version and say which field", async () => {
-    const [pod] = [await start("pod-a")];
+    const pod = start("pod-a");
     await apply(
       agent("mira", { prompt: "You are Mira.", default: true }),
       agent("teo", { prompt: "You are good Teo." }),
@@ -152,7 +74,7 @@ describeOnCluster("the agents of a cluster", ({ kubectl, name: namespace }) => {
   });
 
   it("take their prompts from ConfigMaps, and follow these", async () => {
-    await start("pod-a");
+    start("pod-a");
     const from = { promptFrom: { configMapKeyRef: { name: "prompts", key: "mira" } } };
     await apply(agent("mira", from), agent("teo", { prompt: "You are Teo.", handoffs: ["nobody"] }));
     await vi.waitFor(
@@ -180,7 +102,7 @@ describeOnCluster("the agents of a cluster", ({ kubectl, name: namespace }) => {
     `while the API server is away${whyNoRestart === null ? "" : ` (${whyNoRestart})`}`,
     () => {
       it("answer as before, and what changes afterwards is served", async () => {
-        const pod = await start("pod-a");
+        const pod = start("pod-a");
         await apply(agent("mira", { prompt: "You are Mira of old." }));
         await isServed("mira");
         const startAgain = await killApiServer();

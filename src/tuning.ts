@@ -13,6 +13,8 @@ export const tunable = [
 
 /** What may change of the configuration, as of now. */
 export interface Tuning {
+  /** All of it, as it holds now. */
+  readonly config: () => Config;
   /** Of the Gemini project. */
   readonly limits: () => Pick<Config["gemini"], "requestsPerMinute" | "tokensPerMinute" | "requestsPerDay">;
   /** Null: memories are kept for ever. */
@@ -22,36 +24,51 @@ export interface Tuning {
    * then changes nothing.
    */
   readonly take: (data: Readonly<Record<string, string>> | null) => readonly Fault[];
+  /** Calls back after each change. */
+  readonly onChange: (listener: () => void) => void;
 }
 
 /** Begins with the configuration of the start. */
 export function makeTuning(config: Config, log: Logger): Tuning {
-  let gemini = config.gemini;
-  let retentionDays = config.memory.retentionDays;
+  const listeners: (() => void)[] = [];
+  let now = config;
   let taken = "{}";
   return {
-    limits: () => gemini,
-    retentionDays: () => retentionDays,
+    config: () => now,
+    limits: () => now.gemini,
+    retentionDays: () => now.memory.retentionDays,
+    onChange: (listener) => void listeners.push(listener),
     take: (data) => {
       const given = data ?? {};
       const faults = [...strangers(given), ...faultsOf(given)];
       const text = JSON.stringify(given);
       if (faults.length > 0 || text === taken) return faults;
-      const said = readConfig(given);
-      const has = (name: (typeof tunable)[number]) => (given[name] ?? "").trim() !== "";
-      gemini = {
-        ...config.gemini,
-        ...(has("GEMINI_REQUESTS_PER_MINUTE") ? { requestsPerMinute: said.gemini.requestsPerMinute } : {}),
-        ...(has("GEMINI_TOKENS_PER_MINUTE") ? { tokensPerMinute: said.gemini.tokensPerMinute } : {}),
-        ...(has("GEMINI_REQUESTS_PER_DAY") ? { requestsPerDay: said.gemini.requestsPerDay } : {}),
-      };
-      retentionDays = has("MEMORY_RETENTION_DAYS") ? said.memory.retentionDays : config.memory.retentionDays;
+      now = tuned(config, given);
       // At `info`, so that it is seen, unless nothing should be.
       log.info({ component: "settings", names: Object.keys(given) }, "the settings changed");
-      log.level = has("LOG_LEVEL") ? said.logLevel : config.logLevel;
+      log.level = now.logLevel;
       taken = text;
+      for (const tell of listeners) tell();
       return [];
     },
+  };
+}
+
+/** The configuration of the start with what is given laid over it. */
+function tuned(config: Config, given: Readonly<Record<string, string>>): Config {
+  const said = readConfig(given);
+  const has = (name: (typeof tunable)[number]) => (given[name] ?? "").trim() !== "";
+  const { gemini, memory } = config;
+  return {
+    ...config,
+    logLevel: has("LOG_LEVEL") ? said.logLevel : config.logLevel,
+    gemini: {
+      ...gemini,
+      ...(has("GEMINI_REQUESTS_PER_MINUTE") ? { requestsPerMinute: said.gemini.requestsPerMinute } : {}),
+      ...(has("GEMINI_TOKENS_PER_MINUTE") ? { tokensPerMinute: said.gemini.tokensPerMinute } : {}),
+      ...(has("GEMINI_REQUESTS_PER_DAY") ? { requestsPerDay: said.gemini.requestsPerDay } : {}),
+    },
+    memory: has("MEMORY_RETENTION_DAYS") ? { ...memory, retentionDays: said.memory.retentionDays } : memory,
   };
 }
 

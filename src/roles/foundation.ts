@@ -171,7 +171,7 @@ async function healthOf({ inbox, model, breakers }: Foundation): Promise<Health>
 /** The health API of a role. */
 export function makeHttp(
   { config, version, lifecycle, metrics, log }: RoleOptions,
-  { breakers, targets, settings, inbox, model }: Foundation,
+  { breakers, targets, settings, inbox, model, tuning }: Foundation,
   where: { host: string; whenTaken: "fail" | "next-free" },
   components: () => readonly Component[],
 ): HealthServer {
@@ -185,13 +185,13 @@ export function makeHttp(
     lifecycle,
     breakers: () => Object.fromEntries(Object.values(breakers).map((breaker) => [breaker.name, breaker.report()])),
     targets,
-    configuration: () => showConfig(config),
+    configuration: () => showConfig(tuning.config()),
     extraStatus: async () => ({
       cluster: { pod: config.cluster.pod, node: config.cluster.node, namespace: config.cluster.namespace },
       missing: config.discord.token === null && config.agentsFrom === "kubernetes" ? ["DISCORD_TOKEN"] : [],
       settings: { revision: settings.current().revision, refused: settings.refused() },
       inbox: await inbox.report(),
-      model: { name: model.name, offline: model.offline, vectors: model.embedder.space },
+      model: { name: model.name, offline: model.offline, vectors: model.embedder.space, waiting: model.waiting() },
     }),
     metrics,
     log,

@@ -22,6 +22,7 @@ describe("what may change while the process runs", () => {
     ).toEqual([]);
     expect(tuning.limits()).toMatchObject({ requestsPerMinute: 60, tokensPerMinute: 1000, requestsPerDay: null });
     expect([tuning.retentionDays(), log.level]).toEqual([7, "debug"]);
+    expect(tuning.config()).toMatchObject({ logLevel: "debug", gemini: tuning.limits(), memory: { retentionDays: 7 } });
     tuning.take(null);
     expect([tuning.limits().requestsPerMinute, tuning.retentionDays(), log.level]).toEqual([30, 90, "info"]);
   });
@@ -37,5 +38,13 @@ describe("what may change while the process runs", () => {
     expect(faults.map(({ where }) => where).sort()).toEqual(["DISCORD_TOKEN", "LANES", "LOG_LEVEL"]);
     expect([tuning.limits().requestsPerMinute, log.level]).toEqual([15, "info"]);
     expect(faults.find(({ where }) => where === "LANES")?.remedy).toMatch(/environment of the pods/);
+  });
+
+  it("tells of a change, and not of what is said again or is wrong", () => {
+    const { tuning } = open();
+    let told = 0;
+    tuning.onChange(() => (told += 1));
+    for (const level of ["debug", "debug", "loud", "warn"]) tuning.take({ LOG_LEVEL: level });
+    expect([told, tuning.config().logLevel]).toEqual([2, "warn"]);
   });
 });

@@ -25,6 +25,8 @@ export interface Governor extends Model {
   readonly breaker: Breaker;
   /** Calls that wait for their turn. */
   waiting(): number;
+  /** The limits have changed: whoever waits for them asks again. */
+  wake(): void;
   /** The process stops: a call that waits for its turn, or would have to, fails with `stopping` at once. */
   stopWaiting(): void;
 }
@@ -65,6 +67,9 @@ export function makeGovernor(options: GovernorOptions): Governor {
     offline: model.offline,
     embedder: model.embedder,
     breaker,
+    wake: () => {
+      for (const turnstile of turnstiles.values()) turnstile.wake();
+    },
     stopWaiting: () => {
       isStopping = true;
       for (const turnstile of turnstiles.values()) turnstile.close(stopping());

@@ -249,7 +249,11 @@ function makeGoverned(
   const { gemini } = config;
   const model = gemini.apiKey === null ? makeOffline() : makeGemini({ ...gemini, apiKey: gemini.apiKey });
   const patienceMs = Math.max(1_000, config.turnDeadlineMs - 20_000);
-  const govern = (limits: RateLimits) => makeGovernor({ model, limits, breaker, metrics, log, patienceMs });
+  const govern = (limits: RateLimits) => {
+    const governor = makeGovernor({ model, limits, breaker, metrics, log, patienceMs });
+    tuning.onChange(() => governor.wake());
+    return governor;
+  };
   const counting = { limits: () => tuning.limits(), now: () => Date.now() };
   if (cache === null && config.postgresql.url === null)
     return { model: govern(makeInProcessRateLimits(counting)), limits: [] };

@@ -40,8 +40,9 @@ export function openGoverned(options: { limits?: Partial<Limits>; patienceMs?: n
     },
   };
   const metrics = makeMetrics();
-  const all: Limits = { requestsPerMinute: 15, tokensPerMinute: null, requestsPerDay: null, ...options.limits };
-  const limits = makeInProcessRateLimits({ limits: () => all, now: () => Date.now() });
+  const usual: Limits = { requestsPerMinute: 15, tokensPerMinute: null, requestsPerDay: null };
+  // As they are when somebody asks: a test may change its own.
+  const limits = makeInProcessRateLimits({ limits: () => ({ ...usual, ...options.limits }), now: () => Date.now() });
   const breaker = makeBreaker({ name: "gemini_api", failureThreshold: 3, recoveryMs: 30_000, counts: isModelFailure });
   const log = pino({ level: "silent" });
   const patienceMs = options.patienceMs ?? 60_000;

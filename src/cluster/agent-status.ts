@@ -52,7 +52,13 @@ export function statusOf(state: AgentState, pods: readonly ServingPod[], model: 
       unresolved.length === 0
         ? condition("ReferencesResolved", true, "Resolved", "everything it names is there")
         : condition("ReferencesResolved", false, "NotFound", sentence(unresolved)),
-      servingCondition(condition, { isLatest, there, all: pods.length, revision }),
+      servingCondition(condition, {
+        isLatest,
+        there,
+        all: pods.length,
+        revision,
+        wasServed: wasServed(object.status, revision),
+      }),
     ],
     model: agent?.model.name ?? model,
     serving: share,
@@ -62,13 +68,20 @@ export function statusOf(state: AgentState, pods: readonly ServingPod[], model: 
 
 function servingCondition(
   condition: (type: "Serving", isTrue: boolean, reason: string, message: string) => Condition,
-  { isLatest, there, all, revision }: { isLatest: boolean; there: number; all: number; revision: string },
+  serving: { isLatest: boolean; there: number; all: number; revision: string; wasServed: boolean },
 ): Condition {
+  const { isLatest, there, all, revision } = serving;
   const at = `${there}/${all} pods at revision ${revision}`;
-  if (isLatest)
-    return there === all ? condition("Serving", true, "Served", at) : condition("Serving", false, "Progressing", at);
+  if (isLatest && there === all) return condition("Serving", true, "Served", at);
+  if (isLatest) return condition("Serving", false, serving.wasServed ? "PodsJoining" : "Progressing", at);
   if (revision === "") return condition("Serving", false, "NotServed", "no version of it has been good yet");
   return condition("Serving", false, "LastGood", `the last good version is served: ${at}`);
+}
+
+/** Whether every pod has answered with this version already, so that those which do not are new ones. */
+function wasServed(current: unknown, revision: string): boolean {
+  const old = conditionsOf(current).find(({ type }) => type === "Serving");
+  return (old?.status === "True" || old?.reason === "PodsJoining") && revisionOfStatus(current) === revision;
 }
 
 /** Without its prompt, a version cannot be served; without a hand-off or a voice it can. */
@@ -81,19 +94,30 @@ export function isSameStatus(status: AgentStatus, current: unknown): boolean {
   return JSON.stringify(sortedKeys(status)) === JSON.stringify(sortedKeys(current));
 }
 
-/** What became of the conditions; a first `True` is told as well. */
+/** What there is to tell of the conditions: a change, and a new version once all pods answer with it. Pods that come and go are no news. */
 export function transitionsOf(status: AgentStatus, current: unknown): Happening[] {
   const before = conditionsOf(current);
+  const isNewVersion = revisionOfStatus(current) !== status.revision;
   return status.conditions.flatMap(({ type, status: is, reason, message }): Happening[] => {
     const old = before.find((one) => one.type === type);
-    const isUnderWay = reason === "Progressing";
-    if (old?.status === is || isUnderWay) return [];
+    if (reason === "Progressing" || reason === "PodsJoining") return [];
     // What was well from the beginning is told once, by the last of the three.
     if (old === undefined && is === "True" && type !== "Serving") return [];
+    if (toldOf(old) === is && !(type === "Serving" && is === "True" && isNewVersion)) return [];
     return is === "True"
       ? [{ type: "Normal", reason: type, message }]
       : [{ type: "Warning", reason: `Not${type}`, message }];
   });
+}
+
+/** What was last told of a condition; null where that is not known. */
+function toldOf(old: Condition | undefined): Condition["status"] | null {
+  if (old === undefined || old.reason === "Progressing") return null;
+  return old.reason === "PodsJoining" ? "True" : old.status;
+}
+
+function revisionOfStatus(status: unknown): unknown {
+  return ((status ?? {}) as { revision?: unknown }).revision;
 }
 
 function conditionsOf(status: unknown): readonly Condition[] {

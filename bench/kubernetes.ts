@@ -7,16 +7,8 @@ import { promisify } from "node:util";
 import { openKubernetes, type KubernetesApi } from "../src/connections/kubernetes.ts";
 import type { TestNamespace } from "../test/cluster/cluster.ts";
 import { gatherCrowd, type Crowd } from "../test/cluster/conversation.ts";
-import {
-  allReady,
-  botToken,
-  patience,
-  podsOf,
-  startSimulatorPod,
-  synthesize,
-  valuesFor,
-} from "../test/cluster/release.ts";
-import { until } from "../test/cluster/until.ts";
+import { allReady, botToken, podsOf, startSimulatorPod, synthesize, valuesFor } from "../test/cluster/release.ts";
+import { patience, until } from "../test/cluster/until.ts";
 import { machine, median, percentile, ratio } from "./machine.ts";
 
 const run = promisify(execFile);

@@ -1,7 +1,6 @@
 import { setTimeout } from "node:timers/promises";
 import type { RemoteDiscordSimulator } from "../simulators/discord/remote.ts";
-import { patience } from "./release.ts";
-import { until } from "./until.ts";
+import { patience, until } from "./until.ts";
 
 /** A flood is answered long after it has ended. */
 const longPatience = { timeout: 600_000, interval: 2_000 };

@@ -6,7 +6,8 @@ import { stringify } from "yaml";
 import type { RemoteDiscordSimulator } from "../simulators/discord/remote.ts";
 import { describeOnPods, freezeKubelet, killApiServer, whyNoRestart } from "./cluster.ts";
 import { gatherCrowd, type Crowd } from "./conversation.ts";
-import { allReady, botToken, patience, podsOf, startSimulatorPod, synthesize, valuesFor } from "./release.ts";
+import { allReady, botToken, podsOf, startSimulatorPod, synthesize, valuesFor } from "./release.ts";
+import { patience } from "./until.ts";
 
 /** A person would look at ten of them; CI has time for one. */
 const outageMinutes = Number(process.env["API_SERVER_OUTAGE_MINUTES"] ?? "1");

@@ -9,7 +9,7 @@ import { stringify } from "yaml";
 import { bundleDiscordSimulator } from "../simulators/discord/bundle.ts";
 import { connectDiscordSimulator, type RemoteDiscordSimulator } from "../simulators/discord/remote.ts";
 import { program, type TestNamespace } from "./cluster.ts";
-import { until } from "./until.ts";
+import { patience, until } from "./until.ts";
 
 const run = promisify(execFile);
 const root = join(import.meta.dirname, "..", "..");
@@ -17,8 +17,6 @@ const root = join(import.meta.dirname, "..", "..");
 /** The image as the manifests name it. */
 const image = "ghcr.io/discord-agent/discord-agent";
 export const botToken = "sim-reception-token-0000";
-/** A pod may take its time on a busy machine. */
-export const patience = { timeout: 120_000, interval: 250 };
 
 /** Writes manifests as a user does, with `npm run synth -- --values … --out …`; resolves to the folder. */
 export async function synthesize(

@@ -2,16 +2,8 @@ import { beforeAll, expect, it, vi } from "vitest";
 import type { RemoteDiscordSimulator } from "../simulators/discord/remote.ts";
 import { describeOnPods } from "./cluster.ts";
 import { gatherCrowd } from "./conversation.ts";
-import {
-  allReady,
-  botToken,
-  patience,
-  podsOf,
-  portForward,
-  startSimulatorPod,
-  synthesize,
-  valuesFor,
-} from "./release.ts";
+import { allReady, botToken, podsOf, portForward, startSimulatorPod, synthesize, valuesFor } from "./release.ts";
+import { patience } from "./until.ts";
 
 describeOnPods("a trial, in a namespace that enforces restricted", (namespace) => {
   const { kubectl, name } = namespace;

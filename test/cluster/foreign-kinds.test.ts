@@ -67,12 +67,18 @@ describeOnCluster("a chart that is to make objects of somebody else's kind", ({ 
     },
   );
 
-  it("is refused on a cluster that had the kind and lost it, before anything is made", async () => {
+  it("is refused on a cluster that had the kind and lost it, before anything is made or changed", async () => {
     await removeForAWhile("externalsecrets.external-secrets.io");
     const { values = "", sentence } = wanted.find(({ kind }) => kind.endsWith("/ExternalSecret")) ?? {};
     await expect(install("--set", values)).rejects.toThrow(sentence);
     expect(await kubectl(["get", "all,cm,secret", "-l", "app.kubernetes.io/instance=bot", "-o", "name"])).toBe("");
     expect(await helm("list", "--namespace", name, "--all", "--short")).toBe("");
+
+    await install();
+    const upgrade = helm("upgrade", "bot", chart, "--namespace", name, "--reuse-values", "--set", values);
+    await expect(upgrade).rejects.toThrow(sentence);
+    expect(await helm("list", "--namespace", name, "--output", "json")).toMatch(/"revision":"1",.*"status":"deployed"/);
+    await helm("uninstall", "bot", "--namespace", name);
   });
 
   describe("without a cluster", () => {

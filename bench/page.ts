@@ -30,7 +30,11 @@ const titles: Readonly<Record<string, { readonly title: string; readonly missed?
       "Time of an answer: three commits, recall and two calls of the model (one embeds the question) follow each other, each some milliseconds of waiting; the processor is idle meanwhile. Memory: an empty Node takes 45 MB, the code of libraries most of the rest (discord.js alone 30 MB); 1,000 guilds add what passes through the heap when all of them arrive at once.",
   },
   p1: { title: "P1, P8: our own time per turn at 20 messages a second on Postgres and Redis" },
-  p2: { title: "P2: throughput of one process, beside LangGraph with PostgresSaver" },
+  p2: {
+    title: "P2: throughput of one process, beside LangGraph with PostgresSaver",
+    missed:
+      "The profiler, over both together: 30 % of the busy time are writes to sockets (ours sends some 13 statements, 2 commits, 5 scripts of Redis and 2 calls of the model a turn), 14 % LangGraph with langsmith, 5 % garbage; Postgres, Redis and the model's simulator share the two cores. Ours stores, recalls, counts and remembers besides, which the peer does not. With Discord, its own limit of 50 requests a second for a token comes first.",
+  },
   p3: { title: "P3: today's conversation in Redis, read and added to" },
   p4: { title: "P4: recall inside a guild of 100,000 memories, beside PostgresStore and mem0" },
   p9: {

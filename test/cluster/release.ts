@@ -81,6 +81,8 @@ export async function startSimulatorPod(
     },
     { apiVersion: "v1", kind: "Pod", metadata: { name: "discord-sim", labels }, spec: await simulatorPod(kubectl) },
   ];
+  // Who makes it may still be looking for an API server that was away.
+  await kubectl(["wait", "--for=create", "serviceaccount/default", "--timeout=120s"]);
   for (const object of objects) await kubectl(["apply", "--server-side", "-f", "-"], JSON.stringify(object));
   await kubectl(["wait", "--for=condition=Ready", "pod/discord-sim", "--timeout=60s"]);
   if (by === "forwarding") return connectDiscordSimulator(await portForward(namespace, "pod/discord-sim", 8901));

@@ -14,7 +14,7 @@ export interface ServingPod {
 export interface Serving extends Component {
   /** All that were seen within the last half minute, this one included, by name; empty before the start. */
   pods(): readonly ServingPod[];
-  /** Tells the others what this one serves now; they hear of it at once. Never rejects. */
+  /** Tells the others what this one serves now, where that is something else; they hear of it at once. Never rejects. */
   tell(): Promise<void>;
   /** Calls back when `pods` may have changed. */
   onChange(listener: () => void): void;
@@ -43,8 +43,7 @@ export function makeServing(options: {
     pods = await readPods(sql);
     for (const heard of listeners) heard();
   };
-  const tell = async () => {
-    if (!isRunning) return;
+  const beat = async () => {
     const mine = JSON.stringify(options.revisions());
     try {
       await writePod(sql, pod, mine);
@@ -65,12 +64,14 @@ export function makeServing(options: {
   return {
     name: "serving",
     pods: () => pods,
-    tell,
+    tell: async () => {
+      if (isRunning && JSON.stringify(options.revisions()) !== told) await beat();
+    },
     onChange: (listener) => listeners.push(listener),
     start: async () => {
       isRunning = true;
-      timer = setInterval(() => void tell(), everyMs).unref();
-      await tell();
+      timer = setInterval(() => void beat(), everyMs).unref();
+      await beat();
     },
     stop: async () => {
       clearInterval(timer);

@@ -2,7 +2,7 @@ import { readdirSync, readFileSync, statSync } from "node:fs";
 import { dirname, isAbsolute, join } from "node:path";
 import type { Fault } from "../errors.ts";
 import { parseManifests, type FoundManifest } from "./agents-yaml.ts";
-import { badHandoffs, duplicateNames, secondDefaults, sharedKeywords, toAgent } from "./agents-rules.ts";
+import { faultsBetween, toAgent } from "./agents-rules.ts";
 import type { Agent } from "./settings.ts";
 
 const maxBytes = 1_048_576;
@@ -58,7 +58,7 @@ function readManifests(paths: readonly string[]): { found: FoundManifest[]; faul
       remedy: "Write at least one Agent manifest, as in the agents.yaml of the project",
     });
   }
-  faults.push(...duplicateNames(found), ...badHandoffs(found), ...secondDefaults(found), ...sharedKeywords(found));
+  faults.push(...faultsBetween(found));
   return { found, faults, files };
 }
 

@@ -5,8 +5,23 @@ import type { FoundManifest } from "./agents-yaml.ts";
 import { nearest } from "./manifest-faults.ts";
 import type { Agent, Snapshot } from "./settings.ts";
 
+/** How many agents a fault names at most. */
+const mostNamed = 20;
+
+/** What is wrong with these agents together, which may each be good: those that come first are right. */
+export function faultsBetween(found: readonly FoundManifest[]): Fault[] {
+  const names = namesOf(found);
+  const claims = makeClaims();
+  const claimed = found.flatMap((one) => {
+    const faults = claims.faultsOf(one);
+    claims.add(one);
+    return faults;
+  });
+  return [...duplicateNames(found), ...found.flatMap((one) => badHandoffs(one, names)), ...claimed];
+}
+
 /** Names that several of these agents have. */
-export function duplicateNames(found: readonly FoundManifest[]): Fault[] {
+function duplicateNames(found: readonly FoundManifest[]): Fault[] {
   const first = new Map<string, FoundManifest>();
   return found.flatMap((one) => {
     if (one.name === null) return [];
@@ -18,32 +33,27 @@ export function duplicateNames(found: readonly FoundManifest[]): Fault[] {
   });
 }
 
-/** Hand-offs to nobody, and to oneself. */
-export function badHandoffs(found: readonly FoundManifest[]): Fault[] {
-  const names = found.flatMap(({ name }) => name ?? []);
-  return found.flatMap((one) =>
-    handoffsOf(one).flatMap((target, index) => {
-      if (typeof target !== "string") return [];
-      const where = one.at(["spec", "handoffs", index]);
-      if (target === one.name)
-        return [{ where, problem: `${target} would hand a message to itself`, remedy: "Remove it" }];
-      if (names.includes(target)) return [];
-      const close = nearest(
-        target,
-        names.filter((name) => name !== one.name),
-      );
-      return [
-        {
-          where,
-          problem: `there is no agent ${target}`,
-          remedy:
-            close === null
-              ? `Remove it, or add that agent; there are ${[...new Set(names)].join(", ")}`
-              : `Did you mean ${close}?`,
-        },
-      ];
-    }),
-  );
+/** Hand-offs of this agent to nobody, and to itself; `names` are those of all agents. */
+export function badHandoffs(one: FoundManifest, names: ReadonlySet<string>): Fault[] {
+  return handoffsOf(one).flatMap((target, index) => {
+    if (typeof target !== "string") return [];
+    const where = one.at(["spec", "handoffs", index]);
+    if (target === one.name)
+      return [{ where, problem: `${target} would hand a message to itself`, remedy: "Remove it" }];
+    if (names.has(target)) return [];
+    const others = [...names].filter((name) => name !== one.name);
+    const close = nearest(target, others);
+    const remedy =
+      close === null
+        ? `Remove it, or add that agent; there are ${[...names].slice(0, mostNamed).join(", ")}`
+        : `Did you mean ${close}?`;
+    return [{ where, problem: `there is no agent ${target}`, remedy }];
+  });
+}
+
+/** The names of these agents. */
+export function namesOf(found: readonly FoundManifest[]): ReadonlySet<string> {
+  return new Set(found.flatMap(({ name }) => name ?? []));
 }
 
 function handoffsOf(found: FoundManifest): unknown[] {
@@ -51,33 +61,49 @@ function handoffsOf(found: FoundManifest): unknown[] {
   return Array.isArray(handoffs) ? handoffs : [];
 }
 
-/** Agents that answer by default, after the first. */
-export function secondDefaults(found: readonly FoundManifest[]): Fault[] {
-  const [first, ...others] = found.filter((one) => one.get(["spec", "default"]) === true);
-  return others.map((one) => ({
-    where: one.at(["spec", "default"]),
-    problem: `${one.name} is a second default agent; ${first?.name} is one already`,
-    remedy: "Keep default: true on one agent alone",
-  }));
+/** What one agent alone may have: to answer by default, and each keyword, because nobody could say whom it chooses. */
+export interface Claims {
+  /** What this one may not have, because one that was added has it. */
+  faultsOf(one: FoundManifest): Fault[];
+  add(one: FoundManifest): void;
 }
 
-/** Keywords that an earlier one of these agents is chosen by: nobody could say whom they choose. */
-export function sharedKeywords(found: readonly FoundManifest[]): Fault[] {
-  const first = new Map<string, FoundManifest>();
-  return found.flatMap((one) => {
-    const keywords = one.get(["spec", "triggers", "keywords"]);
-    return (Array.isArray(keywords) ? keywords : []).flatMap((keyword: unknown, index) => {
-      if (typeof keyword !== "string") return [];
-      const word = keyword.trim().toLowerCase();
-      const other = first.get(word) ?? one;
-      first.set(word, other);
-      if (other === one) return [];
-      const problem = `${JSON.stringify(keyword)} chooses the agent ${other.name} already`;
-      return [
-        { where: one.at(["spec", "triggers", "keywords", index]), problem, remedy: "Keep it with one of the two" },
-      ];
-    });
+/** Claims of nobody yet. */
+export function makeClaims(): Claims {
+  const keywords = new Map<string, FoundManifest>();
+  let first: FoundManifest | null = null;
+  return {
+    faultsOf: (one) => [...secondDefault(one, first), ...sharedKeywords(one, keywords)],
+    add: (one) => {
+      if (wantsDefault(one)) first ??= one;
+      for (const { word } of keywordsOf(one)) if (!keywords.has(word)) keywords.set(word, one);
+    },
+  };
+}
+
+const wantsDefault = (one: FoundManifest) => one.get(["spec", "default"]) === true;
+
+function secondDefault(one: FoundManifest, first: FoundManifest | null): Fault[] {
+  if (first === null || !wantsDefault(one)) return [];
+  const problem = `${one.name} is a second default agent; ${first.name} is one already`;
+  return [{ where: one.at(["spec", "default"]), problem, remedy: "Keep default: true on one agent alone" }];
+}
+
+function sharedKeywords(one: FoundManifest, taken: ReadonlyMap<string, FoundManifest>): Fault[] {
+  return keywordsOf(one).flatMap(({ keyword, word, index }) => {
+    const other = taken.get(word);
+    if (other === undefined) return [];
+    const where = one.at(["spec", "triggers", "keywords", index]);
+    const problem = `${JSON.stringify(keyword)} chooses the agent ${other.name} already`;
+    return [{ where, problem, remedy: "Keep it with one of the two" }];
   });
+}
+
+function keywordsOf(one: FoundManifest): { keyword: string; word: string; index: number }[] {
+  const keywords = one.get(["spec", "triggers", "keywords"]);
+  return (Array.isArray(keywords) ? keywords : []).flatMap((keyword: unknown, index) =>
+    typeof keyword === "string" ? [{ keyword, word: keyword.trim().toLowerCase(), index }] : [],
+  );
 }
 
 /** An agent as the program reads it. */
@@ -113,9 +139,15 @@ export function snapshotOf(agents: readonly Agent[]): Snapshot {
   return { revision: revisionOf(agents), agents, defaultAgent: agents.find((agent) => agent.isDefault) ?? first };
 }
 
-/** A short hash of what an agent, or all of them, are like. */
+const revisions = new WeakMap<object, string>();
+
+/** A short hash of what an agent, or all of them, are like. They never change: each is hashed once. */
 export function revisionOf(what: Agent | readonly Agent[]): string {
-  return createHash("sha256").update(JSON.stringify(what)).digest("hex").slice(0, 12);
+  const known = revisions.get(what);
+  if (known !== undefined) return known;
+  const fresh = createHash("sha256").update(JSON.stringify(what)).digest("hex").slice(0, 12);
+  revisions.set(what, fresh);
+  return fresh;
 }
 
 /** What tells two snapshots apart, for the log. */

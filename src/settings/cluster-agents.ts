@@ -1,5 +1,5 @@
 import type { Fault } from "../errors.ts";
-import { badHandoffs, secondDefaults, sharedKeywords, toAgent } from "./agents-rules.ts";
+import { badHandoffs, makeClaims, namesOf, toAgent } from "./agents-rules.ts";
 import { foundManifest, type FoundManifest } from "./agents-yaml.ts";
 import { fieldName, manifestFaults, type Path } from "./manifest-faults.ts";
 import type { KubernetesObject } from "./reflector.ts";
@@ -43,19 +43,18 @@ export interface AgentsAround {
 export function decideAgents(objects: Iterable<AgentObject>, around: AgentsAround): AgentState[] {
   const sorted = [...objects].sort((a, b) => ageOrder(a) - ageOrder(b) || byName(a, b));
   const all = sorted.map((object) => ({ object, ...readOnce(object) }));
-  const accepted: FoundManifest[] = [];
+  const names = namesOf(all.map(({ found }) => found));
+  const claims = makeClaims();
   const states = all.map(({ object, found, faults }): AgentState => {
     const prompt = promptOf(found, around.configMaps);
-    const refused = [
-      ...faults,
-      ...secondDefaults([...accepted, found]),
-      ...sharedKeywords([...accepted, found]),
-      ...(prompt.isInvalid ? prompt.faults : []),
+    const refused = [...faults, ...claims.faultsOf(found), ...(prompt.isInvalid ? prompt.faults : [])];
+    const unresolved = [
+      ...(prompt.isInvalid ? [] : prompt.faults),
+      ...badHandoffs(found, names),
+      ...voiceFaults(found, around),
     ];
-    const handoffs = badHandoffs(all.map((one) => one.found)).filter(({ where }) => where.startsWith(found.at([])));
-    const unresolved = [...(prompt.isInvalid ? [] : prompt.faults), ...handoffs, ...voiceFaults(found, around)];
     const isGood = refused.length === 0 && prompt.text !== null && found.manifest !== null;
-    if (isGood) accepted.push(found);
+    if (isGood) claims.add(found);
     const agent = isGood ? toAgent(found.manifest, prompt.text, found.manifest.spec.default) : null;
     return { object, refused, unresolved, agent: agent ?? around.last.get(object.metadata.name) ?? null };
   });

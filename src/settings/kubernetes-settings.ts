@@ -1,4 +1,4 @@
-import { setTimeout } from "node:timers/promises";
+import { setTimeout as wait } from "node:timers/promises";
 import type { KubernetesApi } from "../connections/kubernetes.ts";
 import { asError, type Fault } from "../errors.ts";
 import type { Logger } from "../log.ts";
@@ -30,6 +30,8 @@ export interface KubernetesSettings extends Settings {
 }
 
 const stopMs = 2_000;
+/** Between two looks at what has changed. */
+const gatherMs = 100;
 
 /**
  * Settings from the Agent objects of a namespace and the ConfigMaps that hold their prompts. The start waits until there is an agent that can be
@@ -41,25 +43,18 @@ export function watchKubernetes(options: KubernetesSettingsOptions): KubernetesS
   const listeners: (() => void)[] = [];
   let api: KubernetesApi | null = null;
   let running: Promise<unknown> = Promise.resolve();
-  let isDue = false;
 
   const there = (): KubernetesApi => {
     if (api === null) throw new Error("settings are read before they were started");
     return api;
   };
-  // Whatever comes at once is looked at once.
-  const schedule = () => {
-    if (isDue) return;
-    isDue = true;
-    setImmediate(() => {
-      isDue = false;
-      if (closing.signal.aborted || !isKnown()) return;
-      verdict.decide(agents.objects().values(), configMaps.objects());
-      if (verdict.snapshot() !== null) first.resolve();
-      for (const tell of listeners) tell();
-    });
+  const look = () => {
+    if (closing.signal.aborted || !isKnown()) return;
+    verdict.decide(agents.objects(), configMaps.objects());
+    if (verdict.snapshot() !== null) first.resolve();
+    for (const tell of listeners) tell();
   };
-  const { agents, configMaps } = makeReflectors(options, there, schedule);
+  const { agents, configMaps } = makeReflectors(options, there, gathered(look));
   const isKnown = () => agents.isSynced() && (configMaps.isSynced() || configMaps.trouble() !== null);
   const verdict = makeVerdict(
     options,
@@ -75,7 +70,7 @@ export function watchKubernetes(options: KubernetesSettingsOptions): KubernetesS
     },
     stop: async (deadline) => {
       closing.abort();
-      const limit = setTimeout(stopMs, undefined, { ref: false, signal: deadline }).catch(() => {});
+      const limit = wait(stopMs, undefined, { ref: false, signal: deadline }).catch(() => {});
       await Promise.race([running, limit]);
       api?.close();
     },
@@ -96,6 +91,22 @@ export function watchKubernetes(options: KubernetesSettingsOptions): KubernetesS
     api: there,
     states: () => verdict.states(),
     onChange: (listener) => listeners.push(listener),
+  };
+}
+
+/** Whatever comes at once is looked at once, and a stream of changes from time to time. */
+function gathered(look: () => void): () => void {
+  let timer: NodeJS.Timeout | null = null;
+  let lookedAt = Number.NEGATIVE_INFINITY;
+  return () => {
+    timer ??= setTimeout(
+      () => {
+        timer = null;
+        lookedAt = performance.now();
+        look();
+      },
+      Math.max(0, lookedAt + gatherMs - performance.now()),
+    );
   };
 }
 
@@ -123,13 +134,21 @@ function makeVerdict({ hasVoice, tune }: KubernetesSettingsOptions, reports: Ret
   let snapshot: Snapshot | null = null;
   let states: readonly AgentState[] = [];
   let faults: readonly Fault[] = [];
+  let decided: string | null = null;
   return {
     snapshot: () => snapshot,
     states: () => states,
     faults: () => faults,
-    decide: (objects: Iterable<AgentObject>, configMaps: ReadonlyMap<string, ConfigMapObject>): void => {
+    /** A look at objects of which only the status is another decides nothing. */
+    decide: (objects: ReadonlyMap<string, AgentObject>, configMaps: ReadonlyMap<string, ConfigMapObject>): void => {
+      const versions = versionsOf(objects, configMaps);
+      if (versions === decided) {
+        states = states.map((state) => ({ ...state, object: objects.get(state.object.metadata.name) ?? state.object }));
+        return;
+      }
+      decided = versions;
       const last = new Map((snapshot?.agents ?? []).map((agent) => [agent.name, agent]));
-      states = decideAgents(objects, { configMaps, last, hasVoice });
+      states = decideAgents(objects.values(), { configMaps, last, hasVoice });
       faults = [...tuningFaults(tune, configMaps), ...faultsOf(states)];
       reports.faults(faults);
       const served = states.flatMap(({ agent }) => agent ?? []);
@@ -141,6 +160,17 @@ function makeVerdict({ hasVoice, tune }: KubernetesSettingsOptions, reports: Ret
       snapshot = next;
     },
   };
+}
+
+/** Tells apart what people have written: an object's generation counts the versions of its spec. */
+function versionsOf(
+  objects: ReadonlyMap<string, AgentObject>,
+  configMaps: ReadonlyMap<string, ConfigMapObject>,
+): string {
+  return [
+    ...[...objects.values()].map(({ metadata: { name, uid, generation } }) => `${name} ${uid} ${generation}`),
+    ...[...configMaps.values()].map(({ metadata: { name, resourceVersion } }) => `${name} ${resourceVersion}`),
+  ].join();
 }
 
 function tuningFaults(

@@ -36,6 +36,17 @@ describe("Agents of a cluster", () => {
     }
   });
 
+  it("in their hundreds are each looked at a few times, not once for each of the others", () => {
+    let looks = 0;
+    const objects = Array.from({ length: 200 }, (_, n) => {
+      const one = object(`agent-${n}`, { handoffs: [`agent-${(n + 1) % 200}`] });
+      Object.defineProperty(one.spec, "default", { enumerable: true, get: () => void (looks += 1) });
+      return one;
+    });
+    expect(Object.values(decide(objects)).every(({ agent }) => agent?.handoffs.length === 1)).toBe(true);
+    expect(looks).toBeLessThan(200 * 10);
+  });
+
   it("of which none is the default: the oldest one answers", () => {
     const { ada, mira } = decide([object("ada", {}, 2), object("mira", {}, 1)]);
     expect([ada?.agent?.isDefault, mira?.agent?.isDefault]).toEqual([false, true]);

@@ -9,6 +9,8 @@ import {
   discordEpochMs,
   inFreshDatabase,
   leaseSeconds,
+  type Program,
+  runGateway,
   runRole,
   startHonestPostgres,
   stop,
@@ -33,9 +35,9 @@ const goals = {
 export async function benchDiscord(rounds: number): Promise<object> {
   const server = await startHonestPostgres();
   try {
-    const stored = await inFreshDatabase(server.url, benchStored);
-    const overhead = await inFreshDatabase(server.url, benchOverhead);
     const program = await compile();
+    const stored = await inFreshDatabase(server.url, (database) => benchStored(database, program));
+    const overhead = await inFreshDatabase(server.url, benchOverhead);
     const memory = {
       oneGuild: await inFreshDatabase(server.url, (database) => benchMemory(database, program, 1, 1)),
       thousandGuilds: await inFreshDatabase(server.url, (database) => benchMemory(database, program, 1_000, 50)),
@@ -65,10 +67,10 @@ export async function benchDiscord(rounds: number): Promise<object> {
 const eventsPerSecond = 500;
 const storedSeconds = 20;
 /** Postgres's own time of the commit against the time in the message's id: both of this machine. */
-async function benchStored(database: TestDatabase) {
+async function benchStored(database: TestDatabase, program: Program) {
   const simulator = await startDiscordSimulator();
   const { ann, channels } = build(simulator, 10, 10);
-  const gateway = await runRole("gateway", database, apiOf(simulator));
+  const gateway = await runGateway(database, apiOf(simulator), program);
   await untilReady(gateway);
   const total = eventsPerSecond * storedSeconds;
   const began = performance.now();
@@ -102,15 +104,13 @@ async function benchOverhead(database: TestDatabase) {
 /** Resident memory once all guilds are stored and nothing has happened for a while. */
 async function benchMemory(
   database: TestDatabase,
-  program: "dist/main.js",
+  program: Program,
   guilds: number,
   channelsEach: number,
 ): Promise<number> {
   const simulator = await startDiscordSimulator();
   build(simulator, guilds, channelsEach);
-  // As the manifests run it.
-  const env = { ...apiOf(simulator), NODE_OPTIONS: "--max-semi-space-size=1" };
-  const gateway = await runRole("gateway", database, env, program);
+  const gateway = await runGateway(database, apiOf(simulator), program);
   await untilReady(gateway);
   await withDatabase(database, async (sql) => {
     const count = async () => (await sql.query<{ n: number }>("select count(*)::int as n from guilds"))[0]?.n ?? 0;

@@ -7,7 +7,17 @@ import { makeMetrics } from "../src/metrics.ts";
 import { startRedis } from "../test/servers/redis.ts";
 import { startDiscordSimulator } from "../test/simulators/discord/simulator.ts";
 import { machine, median, ratio, residentMb, spread } from "./machine.ts";
-import { apiOf, build, compile, inFreshDatabase, runRole, startHonestPostgres, stop, untilReady } from "./place.ts";
+import {
+  apiOf,
+  build,
+  compile,
+  inFreshDatabase,
+  runGateway,
+  runRole,
+  startHonestPostgres,
+  stop,
+  untilReady,
+} from "./place.ts";
 import { measureTurns } from "./turns.ts";
 import { unguarded } from "../test/resilience/unguarded.ts";
 
@@ -96,12 +106,15 @@ export async function benchStart(rounds: number): Promise<object> {
     const figures = await inFreshDatabase(server.url, async (database) => {
       const simulator = await startDiscordSimulator();
       build(simulator, 1_000, 10);
+      const env = apiOf(simulator);
       const start = async (role: "gateway" | "worker") => {
         const readyMs: number[] = [];
         let rssMb = Number.NaN;
         for (let round = 0; round < rounds; round += 1) {
           const began = performance.now();
-          const one = await runRole(role, database, apiOf(simulator), program);
+          const one = await (role === "gateway"
+            ? runGateway(database, env, program)
+            : runRole(role, database, env, program));
           await untilReady(one);
           readyMs.push(performance.now() - began);
           rssMb = residentMb(one.pid);

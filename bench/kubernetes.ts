@@ -15,7 +15,7 @@ const run = promisify(execFile);
 const root = join(import.meta.dirname, "..");
 const parts = ["gateway", "worker"] as const;
 const changes = 20;
-const idleMs = 300_000;
+const idleMs = 900_000;
 const many = 1_000;
 
 type Place = Pick<TestNamespace, "name" | "kubectl" | "atTheEnd">;

@@ -1,6 +1,7 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { join } from "node:path";
+import { smallProcess } from "../cdk8s/constructs/small-process.ts";
 import { temporaryFolder } from "../test/connections/fresh-database.ts";
 import { startWatched, type Watched } from "../test/failure/process.ts";
 import { openPostgres, type Database } from "../src/connections/postgres.ts";
@@ -36,7 +37,7 @@ export async function runRole(
   role: Role,
   database: TestDatabase,
   env: Readonly<Record<string, string>>,
-  program?: "dist/main.js",
+  program?: Program,
 ): Promise<Watched> {
   const folder = await temporaryFolder();
   const one = startWatched(
@@ -58,15 +59,27 @@ export async function runRole(
   return one;
 }
 
+/** What Node is told to run. */
+export type Program = readonly string[];
+
 /** Compiles the product, as it runs in production. */
-export async function compile(): Promise<"dist/main.js"> {
+export async function compile(): Promise<Program> {
   const building = spawn("npm", ["run", "--silent", "build"], {
     cwd: join(import.meta.dirname, ".."),
     stdio: "inherit",
   });
   const [code] = (await once(building, "exit")) as [number | null];
   if (code !== 0) throw new Error(`the product could not be compiled: npm run build ended with ${code}`);
-  return "dist/main.js";
+  return ["dist/main.js"];
+}
+
+/** Starts a gateway as the manifests do. */
+export function runGateway(
+  database: TestDatabase,
+  env: Readonly<Record<string, string>>,
+  program: Program,
+): Promise<Watched> {
+  return runRole("gateway", database, { ...smallProcess.env, ...env }, [...smallProcess.nodeArgs, ...program]);
 }
 
 /** Rejects with what it wrote when it ends before. */

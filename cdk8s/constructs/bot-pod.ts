@@ -1,5 +1,6 @@
 import type { Configuration } from "./configuration.ts";
 import type { Component, Identity } from "./identity.ts";
+import { smallProcess } from "./small-process.ts";
 import { not, type Node, type Values } from "../values/values.ts";
 
 /** What the pods of the three roles differ in. */
@@ -11,8 +12,8 @@ export interface BotRole {
   readonly drainSeconds: number;
   /** Whether another container brings the database to its schema before it starts. */
   readonly isMigrated: boolean;
-  /** Flags of Node; none for most. */
-  readonly nodeOptions?: string;
+  /** Whether memory is worth more to it than speed. */
+  readonly isSmall: boolean;
 }
 
 const secretsDir = "/etc/discord-agent/secrets";
@@ -118,6 +119,7 @@ function container(
     name: "discord-agent",
     image,
     imagePullPolicy,
+    ...(role.isSmall ? { args: [...smallProcess.nodeArgs, "dist/main.js"] } : {}),
     ports: [{ name: "http", containerPort: 8000 }],
     env: [
       { name: "ROLE", value: role.component },
@@ -130,14 +132,14 @@ function container(
       downward("POD_NAME", "metadata.name"),
       downward("POD_NAMESPACE", "metadata.namespace"),
       downward("NODE_NAME", "spec.nodeName"),
-      ...(role.nodeOptions === undefined ? [] : [{ name: "NODE_OPTIONS", value: role.nodeOptions }]),
+      ...(role.isSmall ? Object.entries(smallProcess.env).map(([name, value]) => ({ name, value })) : []),
       ...databases,
       ...values.items("extraEnv"),
     ],
     envFrom,
     resources: values.value(`${role.path}.resources`),
     securityContext: confined,
-    startupProbe: probe("/health/live", { periodSeconds: 2, failureThreshold: 60 }),
+    startupProbe: probe("/health/live", { periodSeconds: 1, failureThreshold: 120 }),
     livenessProbe: probe("/health/live", { periodSeconds: 10, failureThreshold: 3 }),
     readinessProbe: probe("/health/ready", { periodSeconds: 5, failureThreshold: 2 }),
     volumeMounts: [

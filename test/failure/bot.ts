@@ -34,14 +34,14 @@ export interface Bot {
   readonly exited: Promise<number | null>;
 }
 
-/** Starts the product on a data folder; its environment is `env` and nothing of this process. */
+/** Starts the product on a data folder; its environment is `env` and nothing of this process; `program` is what Node is told to run. */
 export function startBot(
   data: string,
   env: Readonly<Record<string, string>> = {},
   flags: readonly string[] = ["--json"],
-  program = "src/main.ts",
+  program: readonly string[] = ["src/main.ts"],
 ): Bot {
-  const child: ChildProcessWithoutNullStreams = spawn(process.execPath, [program, "--data", data, ...flags], {
+  const child: ChildProcessWithoutNullStreams = spawn(process.execPath, [...program, "--data", data, ...flags], {
     cwd: root,
     env: { PATH: process.env["PATH"] ?? "", HOME: data, HEALTH_CHECK_PORT: "0", ...env },
   });

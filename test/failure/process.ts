@@ -61,7 +61,7 @@ export function startWatched(
   data: string,
   env: Readonly<Record<string, string>>,
   flags: readonly string[] = ["--json"],
-  program?: string,
+  program?: readonly string[],
 ): Watched {
   const bot = startBot(data, env, flags, program);
   // A port chosen here could be the local end of somebody's connection by the time the bot wants it.

@@ -27,7 +27,7 @@ const titles: Readonly<Record<string, { readonly title: string; readonly missed?
   discord: {
     title: "Discord: hearing, answering, memory, hand-over",
     missed:
-      "Time of an answer: three commits, recall and two calls of the model (one embeds the question) follow each other, each some milliseconds of waiting; the processor is idle meanwhile. Memory: an empty Node takes 45 MB, the code of libraries most of the rest (discord.js alone 30 MB); 1,000 guilds add what passes through the heap when all of them arrive at once.",
+      "Time of an answer: three commits, recall and two calls of the model (one embeds the question) follow each other, each some milliseconds of waiting; the processor is idle meanwhile. A claim that is committed without waiting for the disk would save some of it, but a Postgres that crashed could then hand the same attempt to two workers.",
   },
   p1: { title: "P1, P8: our own time per turn at 20 messages a second on Postgres and Redis" },
   p2: {
@@ -42,7 +42,11 @@ const titles: Readonly<Record<string, { readonly title: string; readonly missed?
     missed: "Compiled and not bundled: most of the start is the reading of some 1,500 files of libraries.",
   },
   p10: { title: "P10: a fleet that is killed a hundred times" },
-  kubernetes: { title: "Kubernetes: two gateways and two workers, the offline model, one node" },
+  kubernetes: {
+    title: "Kubernetes: two gateways and two workers, the offline model, one node",
+    missed:
+      "Start of a pod: two containers are made and started one after the other (the first brings the schema of the database up to date), each with a start of Node of about a second; probes look once a second.",
+  },
   quota: { title: "P7: one model's limits shared by 20 processes" },
 };
 

@@ -108,6 +108,11 @@ export interface PrivacyDesk {
   lastOf(personId: Snowflake, conversationId: Snowflake): Promise<Snowflake | null>;
 }
 
+/** What was decided about a message, and the answer that people were given, where there is one. */
+export interface Outcome {
+  readonly answer: { readonly text: string; readonly receipt: Receipt } | null;
+}
+
 /** What became of a message. */
 export interface Fate {
   readonly messageId: Snowflake;

@@ -21,6 +21,8 @@ interface ProgressOptions {
   /** Makes the answer so far look like this text. */
   readonly say: (envelope: Envelope, agent: string, text: string, signal: AbortSignal) => Promise<void>;
   readonly type: (envelope: Envelope, agent: string, signal: AbortSignal) => Promise<void>;
+  /** True when there is an answer, or will be none: a process that stood still may come back when another has spoken. */
+  readonly isOver: (messageId: Snowflake) => Promise<boolean>;
   readonly log: Logger;
 }
 
@@ -75,10 +77,12 @@ export class ProgressShow {
     const start = { envelope, startedAt: Date.now(), ended: new AbortController() };
     const live: Live = { ...start, agent: "", text: "", wanted: null, saying: null, typing: undefined };
     this.#lives.set(envelope.messageId, live);
-    const type = () => {
-      if (Date.now() - live.startedAt > longestMs) void this.#end(live);
-      else void this.#options.type(envelope, live.agent, live.ended.signal).catch(() => clearTimeout(live.typing));
+    const typeOnce = async () => {
+      const { isOver, type } = this.#options;
+      if (Date.now() - live.startedAt > longestMs || (await isOver(envelope.messageId))) return this.#end(live);
+      await type(envelope, live.agent, live.ended.signal);
     };
+    const type = () => void typeOnce().catch(() => clearTimeout(live.typing));
     // A slash command shows by itself that it was heard.
     if (!envelope.interactionToken) {
       live.typing = setTimeout(() => {
@@ -128,6 +132,7 @@ export class ProgressShow {
       const text = live.wanted;
       live.wanted = null;
       try {
+        if (await this.#options.isOver(live.envelope.messageId)) return void this.#end(live);
         await this.#options.say(live.envelope, live.agent, text, AbortSignal.timeout(10_000));
       } catch (error) {
         this.#options.log.debug(

@@ -1,4 +1,5 @@
 import type { Attached, Chat, Progress, Reply } from "../chat/chat.ts";
+import type { Outcome } from "../chat/desk.ts";
 import type { Sql } from "../connections/postgres.ts";
 import type { Envelope, Snowflake } from "../envelope.ts";
 import { asError, ForeseenError } from "../errors.ts";
@@ -21,6 +22,8 @@ export interface SpeakerOptions {
   readonly voices: Voices;
   readonly webhooks: Webhooks;
   readonly places: Places;
+  /** What was decided about a message, by whichever process; null as long as it is thought about. */
+  readonly outcomeOf: (messageId: Snowflake) => Promise<Outcome | null>;
   /** What stands under an answer: buttons, in Discord's form. */
   readonly buttonsUnder: (reply: Reply) => readonly unknown[];
   readonly apiUrl: string;
@@ -49,6 +52,7 @@ class DiscordSpeaker implements Speaker {
     this.#progress = new ProgressShow({
       say: (envelope, agent, text, signal) => this.#sayMeanwhile(envelope, agent, text, signal),
       type: (envelope, agent, signal) => this.#type(envelope, agent, signal),
+      isOver: async (messageId) => (await options.outcomeOf(messageId)) !== null,
       log: options.log,
     });
   }
@@ -80,9 +84,13 @@ class DiscordSpeaker implements Speaker {
   }
 
   async #speakOut(reply: Reply, signal: AbortSignal): Promise<void> {
+    await this.#progress.finish(reply.envelope.messageId);
+    await this.#showAnswer(reply, signal);
+  }
+
+  async #showAnswer(reply: Reply, signal: AbortSignal): Promise<void> {
     const { voices, places, log } = this.#options;
     const { envelope, agent } = reply;
-    await this.#progress.finish(envelope.messageId);
     const mayAttach = await mustBeAllowed(envelope, voices.reception(), places, signal);
     const [first, fallback] = await this.#voicesFor(agent.name, envelope, signal);
     if (first === undefined) return;
@@ -130,9 +138,22 @@ class DiscordSpeaker implements Speaker {
     const { sql, voices } = this.#options;
     const [voice] = envelope.interactionToken ? [voices.reception()] : voices.of(agent);
     if (voice === undefined) return;
-    const how = { sql, voice, all: await this.#all(envelope, signal), agent, maybeThere: false };
-    const [part = ""] = splitText(text).parts;
-    await bringAbout(how, envelope, [{ text: part, file: null, components: [] }], signal);
+    try {
+      const how = { sql, voice, all: await this.#all(envelope, signal), agent, maybeThere: false };
+      const [part = ""] = splitText(text).parts;
+      await bringAbout(how, envelope, [{ text: part, file: null, components: [] }], signal);
+    } finally {
+      await this.#restoreAnswer(envelope);
+    }
+  }
+
+  /** What was just said may have stood still on its way, and come after the answer of another process, in its place. */
+  async #restoreAnswer(envelope: Envelope): Promise<void> {
+    const answer = (await this.#options.outcomeOf(envelope.messageId))?.answer ?? null;
+    if (answer === null) return;
+    const { agent: name, agentDisplayName: displayName } = answer.receipt;
+    const reply = { envelope, agent: { name, displayName }, ...answer, redelivered: true };
+    await this.#showAnswer(reply, AbortSignal.timeout(20_000));
   }
 
   async #all(envelope: Envelope, signal: AbortSignal): Promise<readonly Voice[]> {

@@ -1,5 +1,5 @@
 import type { Receipt } from "../chat/chat.ts";
-import type { Fate, Spot, Which } from "../chat/desk.ts";
+import type { Fate, Outcome, Spot, Which } from "../chat/desk.ts";
 import type { Sql } from "../connections/postgres.ts";
 import type { Snowflake } from "../envelope.ts";
 
@@ -39,6 +39,18 @@ export async function readFate(sql: Sql, which: Which): Promise<Fate | null> {
     reason: row.error,
     reference: row.error_reference,
   };
+}
+
+/** What was decided about a message; null as long as it waits or is thought about. */
+export async function readOutcome(sql: Sql, messageId: Snowflake): Promise<Outcome | null> {
+  const [row] = await sql.query<Pick<Row, "state"> & { draft: string | null; receipt: Receipt | null }>(
+    `select state, draft, receipt from turns
+     where message_id = $1 and (draft is not null or state in ('answered', 'ignored', 'buried'))`,
+    [messageId],
+  );
+  if (row === undefined) return null;
+  const { state, draft: text, receipt } = row;
+  return { answer: state === "answered" && text !== null && receipt !== null ? { text, receipt } : null };
 }
 
 /** How an answer came about, and where it was given; null when there is no answer, or it was forgotten. */

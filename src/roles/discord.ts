@@ -11,10 +11,11 @@ import { makeDiscordRest, type DiscordRest } from "../discord/rest.ts";
 import { makeSpeaker, type Speaker } from "../discord/speaker.ts";
 import { makeVoices, type Voices } from "../discord/voices.ts";
 import { makeWebhooks, type Guise } from "../discord/webhooks.ts";
-import type { Envelope } from "../envelope.ts";
+import type { Envelope, Snowflake } from "../envelope.ts";
 import type { Heard } from "../gateway/dispatch.ts";
 import { makeGateway } from "../gateway/gateway.ts";
 import { makeHearing } from "../gateway/hearing.ts";
+import { readOutcome } from "../inbox/fates.ts";
 import { referenceOf } from "../inbox/turns.ts";
 import type { Component } from "../lifecycle/component.ts";
 import type { Agent } from "../settings/settings.ts";
@@ -60,7 +61,9 @@ export function makeMouth(
     log,
   });
   const { apiUrl } = config.discord;
-  const speaker = makeSpeaker({ sql: postgres.database, voices, webhooks, places, buttonsUnder, apiUrl, log });
+  const sql = postgres.database;
+  const outcomeOf = (messageId: Snowflake) => readOutcome(sql, messageId);
+  const speaker = makeSpeaker({ sql, outcomeOf, voices, webhooks, places, buttonsUnder, apiUrl, log });
   inbox.onRevoked((revoked) =>
     speaker.revoke(revoked.filter(({ isGone }) => isGone).map(({ messageId }) => messageId)),
   );

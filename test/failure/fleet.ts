@@ -18,6 +18,8 @@ export interface Fleet {
   readonly discord: DiscordSimulator;
   readonly gemini: Simulator;
   readonly processes: readonly Watched[];
+  /** Where the first question is asked. */
+  readonly channel: { readonly id: string };
   /** Brings the database to the schema they need, with `ROLE=migrate`; resolves when it has ended well. */
   readonly migrate: () => Promise<void>;
   /** Begins a process that may wait for something before it is ready. */
@@ -84,6 +86,7 @@ export async function openFleet(servers: { postgres: string; redis: string | nul
     discord,
     gemini,
     processes,
+    channel: general,
     run,
     migrate: async () => {
       const { code, stderr } = await run("migrate");
@@ -127,6 +130,14 @@ export async function openFleet(servers: { postgres: string; redis: string | nul
       await folder.remove();
     },
   };
+}
+
+/** Resolves when a process answers nobody. */
+export async function idle(one: Watched): Promise<void> {
+  await vi.waitFor(async () => {
+    const health = (await (await one.get("/health")).json()) as { components: { consumer: { details: object } } };
+    expect(health.components.consumer.details).toMatchObject({ answering: 0 });
+  }, patience);
 }
 
 /** How a part of a process says that it is. */

@@ -27,7 +27,7 @@ const titles: Readonly<Record<string, { readonly title: string; readonly missed?
   discord: {
     title: "Discord: hearing, answering, memory, hand-over",
     missed:
-      "Time of an answer: three commits, recall and two calls of the model (one embeds the question) follow each other, each some milliseconds of waiting; the processor is idle meanwhile. A claim that is committed without waiting for the disk would save some of it, but a Postgres that crashed could then hand the same attempt to two workers.",
+      "Time of an answer: two commits that wait for the disk, recall and two calls of the model (one embeds the question) follow each other, each some milliseconds of waiting; the processor is idle meanwhile.",
   },
   p1: { title: "P1, P8: our own time per turn at 20 messages a second on Postgres and Redis" },
   p2: {
@@ -39,7 +39,8 @@ const titles: Readonly<Record<string, { readonly title: string; readonly missed?
   p4: { title: "P4: recall inside a guild of 100,000 memories, beside PostgresStore and mem0" },
   p9: {
     title: "P9: start and memory of gateways and workers",
-    missed: "Compiled and not bundled: most of the start is the reading of some 1,500 files of libraries.",
+    missed:
+      "Bundled into one file: what is left is Node itself, the compiling of some megabytes of libraries, and the connections that are opened before it is ready.",
   },
   p10: { title: "P10: a fleet that is killed a hundred times" },
   kubernetes: {

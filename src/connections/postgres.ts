@@ -17,6 +17,12 @@ export interface Database extends Sql {
   close(): Promise<void>;
 }
 
+/**
+ * Among the columns that a statement returns: its transaction commits without waiting for the disk. A crash of the server may undo it, and nothing that
+ * is committed later without undoing it too: for what is done anew then, and does no harm when it is.
+ */
+export const withoutWaitingForDisk = "set_config('synchronous_commit', 'off', true)";
+
 const unguarded: Guard = (work) => work();
 
 /** Wraps a pool; `onClose` releases whatever stands behind it, and `guard` stands before each connection that is lent. */

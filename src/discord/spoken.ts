@@ -1,4 +1,4 @@
-import type { Sql } from "../connections/postgres.ts";
+import { withoutWaitingForDisk, type Sql } from "../connections/postgres.ts";
 import type { Snowflake } from "../envelope.ts";
 
 /** One message of ours, as a part of the answer to `messageId`. */
@@ -23,12 +23,13 @@ export async function readSpoken(sql: Sql, messageId: Snowflake): Promise<readon
   }));
 }
 
-/** Notes what was said, so that it is found again after a crash and by whoever replies to it. */
+/** Notes what was said, so that it is found again after a crash and by whoever replies to it. What a crash of Postgres loses of it, the channel tells. */
 export async function noteSpoken(sql: Sql, messageId: Snowflake, agent: string, part: SpokenPart): Promise<void> {
   await sql.query(
     `insert into spoken (message_id, part, spoken_id, channel_id, voice_id, agent) values ($1, $2, $3, $4, $5, $6)
      on conflict (message_id, part) do update set spoken_id = excluded.spoken_id, channel_id = excluded.channel_id,
-       voice_id = excluded.voice_id, agent = excluded.agent`,
+       voice_id = excluded.voice_id, agent = excluded.agent
+     returning ${withoutWaitingForDisk}`,
     [messageId, part.part, part.spokenId, part.channelId, part.voiceId, agent],
   );
 }

@@ -1,5 +1,5 @@
 import type { Receipt } from "../chat/chat.ts";
-import type { Sql } from "../connections/postgres.ts";
+import { withoutWaitingForDisk, type Sql } from "../connections/postgres.ts";
 import { ForeseenError } from "../errors.ts";
 import type { Attachment, Audience, Envelope, Priority, Snowflake } from "../envelope.ts";
 import { isRememberedTurn, isSilencedTurn } from "./rules.ts";
@@ -19,6 +19,8 @@ export interface Turn {
   readonly priority: Priority;
   /** How often it has been taken up, this time included. */
   readonly attempts: number;
+  /** Which taking up this is, by an id of its own: after a crash of Postgres that lost the last one, the count alone would name two. */
+  readonly claim: string;
   /** How many of them failed; a wait for quota and a restart are no failures. */
   readonly faults: number;
   /** Finished by an earlier attempt, to be spoken as it is. */
@@ -53,6 +55,7 @@ interface TurnRow {
   received_at: Date;
   priority: Priority;
   attempts: number;
+  claim: string;
   faults: number;
   draft: string | null;
   speaking_at: Date | null;
@@ -133,14 +136,17 @@ function toRow(envelope: Envelope, priority: Priority): Record<(typeof columns)[
   };
 }
 
-/** Marks waiting turns as being answered and reads them whole; those already finished are left out. */
+/**
+ * Marks waiting turns as being answered and reads them whole; those already finished are left out. The transaction does not wait for the disk: what a
+ * crash of Postgres undoes of it is taken up again, and whoever held the lost claim changes nothing any more (decision 0018).
+ */
 export async function takeUpTurns(
   sql: Sql,
   messageIds: readonly Snowflake[],
 ): Promise<Map<Snowflake, Omit<Turn, "job">>> {
   const rows = await sql.query<TurnRow>(
-    `update turns set attempts = attempts + 1, state = case when draft is null then 'answering' else 'drafted' end
-     where message_id = any($1::bigint[]) and state in ('waiting', 'answering', 'drafted') returning *, ${rules}`,
+    `update turns set attempts = attempts + 1, claim = gen_random_uuid(), state = case when draft is null then 'answering' else 'drafted' end
+     where message_id = any($1::bigint[]) and state in ('waiting', 'answering', 'drafted') returning *, ${rules}, ${withoutWaitingForDisk}`,
     [messageIds],
   );
   if (rows.length === 0) return new Map();
@@ -195,6 +201,7 @@ function toTurn(row: TurnRow, parts: readonly Envelope[]): Omit<Turn, "job"> {
     parts,
     priority: row.priority,
     attempts: row.attempts,
+    claim: row.claim,
     faults: row.faults,
     draft: row.draft !== null && row.receipt !== null ? { text: row.draft, receipt: row.receipt } : null,
     maybeSpoken: row.speaking_at !== null,
@@ -231,7 +238,7 @@ export async function storeDraft(sql: Sql, turn: Turn, draft: Draft): Promise<vo
   await change(
     sql,
     turn,
-    "state = 'drafted', draft = $3, receipt = $4, agent = $5, model = $6, prompt_revision = $7, speaking_at = now()",
+    "state = 'drafted', draft = $4, receipt = $5, agent = $6, model = $7, prompt_revision = $8, speaking_at = now()",
     [draft.text, JSON.stringify(receipt), receipt.agent, receipt.model, receipt.promptRevision],
   );
 }
@@ -241,7 +248,7 @@ export async function markSpeaking(sql: Sql, turn: Turn): Promise<void> {
   await change(sql, turn, "speaking_at = now()", []);
 }
 
-/** Why and until when a turn is put back. */
+/** Until when a turn is put back, and why. */
 export interface Delay {
   readonly notBefore: Date;
   readonly reason: string;
@@ -252,11 +259,8 @@ export interface Delay {
 /** Puts a turn back, not to be taken up before its time. */
 export async function putBackTurn(sql: Sql, turn: Turn, { notBefore, reason, fault }: Delay): Promise<void> {
   const state = "case when draft is null then 'waiting' else 'drafted' end";
-  await change(sql, turn, `state = ${state}, not_before = $3, error = $4, faults = faults + $5`, [
-    notBefore,
-    reason,
-    fault ? 1 : 0,
-  ]);
+  const values = [notBefore, reason, fault ? 1 : 0];
+  await change(sql, turn, `state = ${state}, not_before = $4, error = $5, faults = faults + $6`, values);
 }
 
 /** The last state of a turn; `receipt` replaces the stored one when it is given. */
@@ -270,19 +274,17 @@ export async function finishTurn(
     receipt: Receipt | null;
   },
 ): Promise<void> {
-  await change(
-    sql,
-    turn,
-    "state = $3, error = $4, error_reference = $5, receipt = coalesce($6, receipt), finished_at = now()",
-    [end.state, end.error, end.reference, end.receipt === null ? null : JSON.stringify(end.receipt)],
-  );
+  const receipt = end.receipt === null ? null : JSON.stringify(end.receipt);
+  const last = "state = $4, error = $5, error_reference = $6, receipt = coalesce($7, receipt), finished_at = now()";
+  await change(sql, turn, last, [end.state, end.error, end.reference, receipt]);
 }
 
-/** An attempt that was thought dead and comes back finds that the number of attempts moved on, and changes nothing. */
+/** An attempt that was thought dead and comes back finds that the turn was taken up or revoked since, and changes nothing. */
 async function change(sql: Sql, turn: Turn, assignments: string, values: readonly unknown[]): Promise<void> {
   const rows = await sql.query(
-    `update turns set ${assignments} where message_id = $1 and attempts = $2 and state in ('answering', 'drafted') returning 1`,
-    [turn.envelope.messageId, turn.attempts, ...values],
+    `update turns set ${assignments}
+     where message_id = $1 and (attempts, claim) = ($2, $3::uuid) and state in ('answering', 'drafted') returning 1`,
+    [turn.envelope.messageId, turn.attempts, turn.claim, ...values],
   );
   if (rows.length === 0) {
     throw new ForeseenError("turn_taken_over", `turn ${turn.envelope.messageId} was taken over by another attempt`, {

@@ -66,8 +66,10 @@ export function makeMemory(options: MemoryOptions): Memory {
   const queryVectors = makeQueryVectors(options);
 
   const recallCold = async (envelope: Envelope, within: "channel" | "scope", signal: AbortSignal) => {
-    const alsoReadable = within === "channel" ? [] : await options.alsoReadable(envelope);
-    const { vectors, note } = await queryVectors.of(envelope, signal);
+    const [alsoReadable, { vectors, note }] = await Promise.all([
+      within === "channel" ? [] : options.alsoReadable(envelope),
+      queryVectors.of(envelope, signal),
+    ]);
     const found = await recall(database, {
       words: envelope.text,
       locale: envelope.locale,

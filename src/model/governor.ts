@@ -169,9 +169,9 @@ function makeErrands(options: GovernorOptions, turnstileOf: (bucket: string) => 
     try {
       const call = (own: AbortSignal) => measure(options, () => errand.call(own, () => void arrived()), errand);
       const result = await options.breaker.execute(call, signal);
-      await arrived();
       const counted = errand.inputTokens(result);
-      if (counted !== null) await limits.settle(errand.bucket, ticket, counted, signal).catch(unsettled);
+      const settle = () => limits.settle(errand.bucket, ticket, counted ?? 0, signal).catch(unsettled);
+      await Promise.all([arrived(), counted === null ? null : settle()]);
       return result;
     } catch (error) {
       await arrived();

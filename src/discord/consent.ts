@@ -3,6 +3,7 @@ import type { Sql } from "../connections/postgres.ts";
 import { buttonsToForget } from "./buttons.ts";
 import { forMessage, type Deed } from "./information.ts";
 import type { Asking } from "./interaction.ts";
+import { linkToTurn } from "./link.ts";
 import { permission } from "./permissions.ts";
 import { phrase } from "./phrases.ts";
 import type { Places } from "./places.ts";
@@ -27,7 +28,8 @@ export function makeConsent(options: ConsentOptions): Readonly<Record<string, De
           ? await desk.lastOf(asking.asker.id, asking.channelId)
           : ((await answeredBy(options.sql, named)) ?? named);
       if (messageId === null) return { text: phrase(asking.locale, "forget.nothing") };
-      return propose(options, asking, `this:${messageId}`);
+      const fate = await desk.fate({ kind: "message", messageId });
+      return propose(options, asking, `this:${messageId}`, fate && (await linkToTurn(options.sql, fate)));
     }),
     "forget channel": (asking) => propose(options, asking, `channel:${asking.options["channel"] ?? asking.channelId}`),
     "privacy show": async ({ locale, asker }) => {
@@ -56,13 +58,20 @@ export async function forgetFor(options: ConsentOptions, asking: Asking, what: s
   return { text: phrase(locale, "forget.done", { ...(await options.desk.forgetAll(wish)) }) };
 }
 
-async function propose(options: ConsentOptions, asking: Asking, what: string): Promise<Shown> {
+/** `link`: where one can look at what is meant, if that is one message. */
+async function propose(
+  options: ConsentOptions,
+  asking: Asking,
+  what: string,
+  link: string | null = null,
+): Promise<Shown> {
   const { locale } = asking;
   const wish = await readWish(options, asking, what);
   if (wish === null) return { text: phrase(locale, "forget.not-allowed") };
   const concerned = await options.desk.concerned(wish);
   if (concerned.memories === 0 && concerned.turns === 0) return { text: phrase(locale, "forget.nothing") };
-  return { text: phrase(locale, "forget.question", { ...concerned }), components: buttonsToForget(what, locale) };
+  const question = phrase(locale, "forget.question", { ...concerned });
+  return { text: [link ?? [], question].flat().join("\n"), components: buttonsToForget(what, locale) };
 }
 
 /** Null: this is not theirs to have forgotten. What is not known counts as theirs, and turns out to be nothing. */

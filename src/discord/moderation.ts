@@ -4,12 +4,12 @@ import type { Snowflake } from "../envelope.ts";
 import { flat } from "./clean.ts";
 import { forMessage, type Deed } from "./information.ts";
 import type { Asking } from "./interaction.ts";
+import { linkToTurn } from "./link.ts";
 import { permission, permissionsIn } from "./permissions.ts";
 import { phrase, type Locale, type PhraseKey } from "./phrases.ts";
 import type { Places, Where } from "./places.ts";
 import { readerOf } from "./reader.ts";
 import type { Shown } from "./replies.ts";
-import { readSpoken } from "./spoken.ts";
 
 interface ModerationOptions {
   readonly desk: Desk & ModerationDesk;
@@ -92,11 +92,7 @@ async function whySilent(
 async function explain(options: ModerationOptions, asking: Asking, fate: Fate, guildId: Snowflake): Promise<string> {
   const { locale } = asking;
   const { state, spot, reason, reference } = fate;
-  if (state === "answered") {
-    const [spoken] = await readSpoken(options.sql, fate.messageId);
-    const link = `https://discord.com/channels/${guildId}/${spot.conversationId}/${spoken?.spokenId ?? fate.messageId}`;
-    return phrase(locale, "silent.answered", { link });
-  }
+  if (state === "answered") return phrase(locale, "silent.answered", { link: await linkToTurn(options.sql, fate) });
   if (state === "ignored" && (await isByModerator(options.desk, reason, spot)))
     return phrase(locale, "silent.moderator");
   if (state === "ignored") return phrase(locale, "silent.judge", { reason: judged(locale, reason) });

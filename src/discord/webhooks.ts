@@ -2,6 +2,7 @@ import { z } from "zod";
 import type { Envelope, Snowflake } from "../envelope.ts";
 import { asError } from "../errors.ts";
 import type { Logger } from "../log.ts";
+import { linkTo } from "./link.ts";
 import { DiscordRefused } from "./rest.ts";
 import type { Voice } from "./voices.ts";
 
@@ -84,5 +85,5 @@ export function makeWebhooks(options: {
 
 /** What stands above an answer through a webhook, which cannot reply: whom it answers, and where. */
 export function referenceLine({ guildId, conversationId, messageId, author }: Envelope): string {
-  return `-# ↪ [${author.name.replaceAll(/[[\]()]/g, "")}](https://discord.com/channels/${guildId}/${conversationId}/${messageId})`;
+  return `-# ↪ [${author.name.replaceAll(/[[\]()]/g, "")}](${linkTo(guildId, conversationId, messageId)})`;
 }

@@ -15,17 +15,18 @@ describe("what is forgotten of some messages", () => {
   it("/forget this removes the last message, one that is linked, or the one that an answer answers", async () => {
     const { guild } = at.house;
     const channel = at.world.addChannel(guild, { name: "this" });
-    const forgetThis = async (options = {}) => {
+    const forgetThis = async (shown: { answer: Parameters<typeof linkTo>[1] }, options = {}) => {
       const asked = await bot.shownFor({ user: at.house.ann, channel, command: "forget this", options });
+      expect(asked.content.split("\n")[0]).toBe(linkTo(guild, shown.answer));
       expect(figuresIn(asked.content, question).slice(0, 2)).toEqual([2, 1]);
       expect(figuresIn(await at.press(at.house.ann, asked.message, "forget"), receipt).slice(0, 2)).toEqual([2, 1]);
     };
     const one = await bot.plant("a", { channel });
     const two = await bot.plant("b", { channel });
-    await bot.plant("c", { channel });
-    await forgetThis();
-    await forgetThis({ message: linkTo(guild, two.answer) });
-    await forgetThis({ message: linkTo(guild, one.message) });
+    const three = await bot.plant("c", { channel });
+    await forgetThis(three);
+    await forgetThis(two, { message: linkTo(guild, two.answer) });
+    await forgetThis(one, { message: linkTo(guild, one.message) });
     expect((await bot.inDatabase()).words).toEqual([]);
     expect(await at.ask({ user: at.house.ann, channel, command: "forget this" })).toBe(
       "There is nothing like that to forget.",
@@ -56,7 +57,7 @@ describe("what is forgotten of some messages", () => {
 
     const asked = await words(dora, "forget this", { options });
     expect(asked.content).toMatch(
-      /^本当に削除しますか？元に戻すことはできません。対象：記憶\d+件、メッセージ\d+件、ベクトル\d+件$/,
+      /^https:.+\n本当に削除しますか？元に戻すことはできません。対象：記憶\d+件、メッセージ\d+件、ベクトル\d+件$/,
     );
     expect(await at.press(dora, asked.message, "forget")).toMatch(
       /^削除しました。内訳：記憶4件、メッセージ3件、ベクトル\d+件$/,

@@ -261,7 +261,8 @@ async function revise(
   after: Aftermath,
 ): Promise<void> {
   if (heard.kind === "deleted") {
-    const { conversations, revoked } = await inbox.deleted(tx, heard.messageIds);
+    const { conversations, revoked, hasWork } = await inbox.deleted(tx, heard.messageIds);
+    if (hasWork) after.kept += 1;
     const concerned = await memory.forget(tx, heard.messageIds);
     for (const id of [...conversations, ...concerned]) after.conversations.add(id);
     after.revoked.push(...revoked);

@@ -1,7 +1,7 @@
 import type { Forgotten } from "../chat/desk.ts";
 import type { Sql } from "../connections/postgres.ts";
 import type { Snowflake } from "../envelope.ts";
-import type { Revoked } from "./revisions.ts";
+import { reopenedColumns, toReopened, type Reopened, type ReopenedRow } from "./together.ts";
 
 /** A message that is to be forgotten. */
 export interface ConcernedTurn {
@@ -113,28 +113,12 @@ export async function dropQuotations(
   await sql.query(`update turns set replied_to = null where ${isQuoting("$1", "$2")}`, [messageIds, personId]);
 }
 
-/** A turn that is to be answered anew. */
-interface Reopened extends Revoked {
-  readonly guildId: Snowflake | null;
-}
-
 /** Puts back what is being answered in these scopes, without what was thought of so far; an attempt under way can no longer end it. */
 export async function putBackOpen(sql: Sql, scopes: readonly Snowflake[]): Promise<readonly Reopened[]> {
-  const rows = await sql.query<{
-    message_id: Snowflake;
-    conversation_id: Snowflake;
-    guild_id: Snowflake | null;
-    attempts: number;
-  }>(
+  const rows = await sql.query<ReopenedRow>(
     `update turns set state = 'waiting', draft = null, receipt = null, attempts = attempts + 1
-     where scope = any($1::bigint[]) and state in ('answering', 'drafted') returning message_id, conversation_id, guild_id, attempts`,
+     where scope = any($1::bigint[]) and state in ('answering', 'drafted') returning ${reopenedColumns}`,
     [scopes],
   );
-  return rows.map((row) => ({
-    messageId: row.message_id,
-    conversationId: row.conversation_id,
-    guildId: row.guild_id,
-    attempts: row.attempts,
-    isGone: false,
-  }));
+  return rows.map(toReopened);
 }

@@ -9,9 +9,9 @@ import { makeSearch, reclaim, searchEveryMs } from "./dead-processes.ts";
 import { bareTurns, putBackOpen } from "./forgetting.ts";
 import { readReport, tokensToday, type InboxReport } from "./report.ts";
 import { deleteTurns, editTurn, type Revoked } from "./revisions.ts";
+import { joinFollowing, type Reopened } from "./together.ts";
 import {
   finishTurn,
-  joinFollowing,
   markSpeaking,
   putBackTurn,
   storeDraft,
@@ -20,7 +20,7 @@ import {
   type Draft,
   type Turn,
 } from "./turns.ts";
-import { asBossDb, jobId, jobOf, keepAll, queue } from "./keeping.ts";
+import { asBossDb, jobId, keepAll, queue, queueAnew } from "./keeping.ts";
 
 /** Where a message is kept until it has been answered. The job in the queue and the row of the turn change together. */
 export interface Inbox extends Component {
@@ -30,14 +30,22 @@ export interface Inbox extends Component {
   keepAll(tx: Sql, heard: readonly { readonly envelope: Envelope; readonly priority: Priority }[]): Promise<number>;
   /** Tells those who wait for work in this process that there is some; other processes are told by the transaction. */
   wake(): void;
-  /** These messages are gone: what waits is not answered, what is being answered is not spoken, and their words leave the turns. */
+  /**
+   * These messages are gone: what waits is not answered, what is being answered is not spoken, and their words leave the turns. What was to be answered
+   * together with them is answered without them (`hasWork`: call `wake` once `tx` has committed).
+   */
   deleted(
     tx: Sql,
     messageIds: readonly Snowflake[],
-  ): Promise<{ readonly conversations: readonly Snowflake[]; readonly revoked: readonly Revoked[] }>;
+  ): Promise<{
+    readonly conversations: readonly Snowflake[];
+    readonly revoked: readonly Revoked[];
+    readonly hasWork: boolean;
+  }>;
   /**
    * A message has new words. One that waits is answered in its new wording, one that is being answered begins anew, and one that was answered a
-   * minute ago or less is answered again (both `revoked`); older ones only change their words. `isKnown`: there is such a message.
+   * minute ago or less is answered again (both `revoked`, by the first of those that were answered together); older ones only change their words.
+   * `isKnown`: there is such a message.
    */
   edited(tx: Sql, envelope: Envelope): Promise<{ readonly isKnown: boolean; readonly revoked: Revoked | null }>;
   /** Puts back what is being answered in these scopes, to be thought of anew; resolves to those to be `revoked` once `tx` has committed. */
@@ -181,37 +189,37 @@ function makeRevising(
   };
   return {
     deleted: async (tx, messageIds) => {
-      const rows = await deleteTurns(tx, messageIds);
-      const open = rows.filter((row) => row.wasOpen);
+      const { gone, anew, waiting } = await deleteTurns(tx, messageIds);
+      const open = gone.filter((one) => one.wasOpen);
       if (open.length > 0) await boss.deleteJob(queue, open.map(idOf).map(jobId), { db: asBossDb(tx) });
-      await tell(tx, open);
-      return { conversations: [...new Set(rows.map((row) => row.conversationId))], revoked: open };
+      await queueAnew(tx, boss, [...anew, ...waiting]);
+      const unwanted = [...open, ...anew.map(asRevoked)];
+      await tell(tx, unwanted);
+      const conversations = [...new Set(gone.map((one) => one.conversationId))];
+      return { conversations, revoked: unwanted, hasWork: anew.length + waiting.length > 0 };
     },
     edited: async (tx, envelope) => {
-      const outcome = await editTurn(tx, envelope);
-      if (outcome.revoked !== null) {
-        await tell(tx, [outcome.revoked]);
-        await boss.deleteJob(queue, jobId(envelope.messageId), { db: asBossDb(tx) });
-        await boss.insert(queue, [jobOf(envelope, "mention")], { db: asBossDb(tx) });
-      }
-      return outcome;
+      const { isKnown, anew } = await editTurn(tx, envelope);
+      if (anew === null) return { isKnown, revoked: null };
+      const unwanted = asRevoked(anew);
+      await tell(tx, [unwanted]);
+      await queueAnew(tx, boss, [anew]);
+      return { isKnown, revoked: unwanted };
     },
     beginAnew: async (tx, scopes) => {
       const open = await putBackOpen(tx, scopes);
-      if (open.length === 0) return [];
-      const db = asBossDb(tx);
-      await boss.deleteJob(queue, open.map(idOf).map(jobId), { db });
-      await boss.insert(
-        queue,
-        open.map((one) => jobOf(one, "mention")),
-        { db },
-      );
-      await tell(tx, open);
-      return open;
+      await queueAnew(tx, boss, open);
+      const unwanted = open.map(asRevoked);
+      await tell(tx, unwanted);
+      return unwanted;
     },
     revoked,
     onRevoked: (listener) => listeners.push(listener),
   };
+}
+
+function asRevoked({ messageId, conversationId, attempts }: Reopened): Revoked {
+  return { messageId, conversationId, attempts, isGone: false };
 }
 
 /** Each is at most 70 characters long, and a notice 8,000. */

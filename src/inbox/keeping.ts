@@ -40,7 +40,7 @@ export async function keepAll(
 const debounceSeconds = 2;
 
 /** The job of a message. Its conversation keeps its order, and its guild (or the conversation that is in none) its share of the lanes. */
-export function jobOf(
+function jobOf(
   { messageId, conversationId, guildId }: Pick<Envelope, "messageId" | "conversationId" | "guildId">,
   priority: Priority,
 ) {
@@ -52,6 +52,22 @@ export function jobOf(
     priority: priorities[priority],
   };
   return priority === "reply" ? { ...job, startAfter: debounceSeconds } : job;
+}
+
+/** Gives turns that are answered anew, or at last, jobs of their own, to be taken up at once. */
+export async function queueAnew(
+  tx: Sql,
+  boss: PgBoss,
+  turns: readonly Pick<Envelope, "messageId" | "conversationId" | "guildId">[],
+): Promise<void> {
+  if (turns.length === 0) return;
+  const jobs = turns.map((turn) => jobOf(turn, "mention"));
+  await boss.deleteJob(
+    queue,
+    jobs.map(({ id }) => id),
+    { db: asBossDb(tx) },
+  );
+  await boss.insert(queue, jobs, { db: asBossDb(tx) });
 }
 
 /** Who calls the bot by name has said everything: what they wrote before is no longer held back. */

@@ -151,7 +151,8 @@ export async function takeUpTurns(
   );
   if (rows.length === 0) return new Map();
   const more = await sql.query<TurnRow & { answered_with: Snowflake }>(
-    `select *, ${rules} from turns where answered_with = any($1::bigint[]) order by message_id`,
+    // Of one that was forgotten nothing is left to answer.
+    `select *, ${rules} from turns where answered_with = any($1::bigint[]) and (text <> '' or attachments is not null) order by message_id`,
     [rows.map((row) => row.message_id)],
   );
   return new Map(
@@ -161,31 +162,6 @@ export async function takeUpTurns(
       return [row.message_id, toTurn({ ...row, remembered }, parts.map(toEnvelope))];
     }),
   );
-}
-
-/** How many messages that follow at once are answered together at most. */
-const mostTogether = 10;
-
-/**
- * Joins to a turn what the same person wrote on right after it and nobody has begun to answer, up to a message that calls the bot by name, which
- * needs no more. Resolves to the messages that were joined.
- */
-export async function joinFollowing(sql: Sql, messageId: Snowflake): Promise<readonly Snowflake[]> {
-  const rows = await sql.query<{ message_id: Snowflake; is_same: boolean }>(
-    `with first as (select * from turns where message_id = $1 and priority = 'reply' and attempts = 0 and state = 'waiting'),
-     following as (
-       select t.message_id, t.author_id = f.author_id and t.priority in ('reply', 'mention') and t.attempts = 0 as is_same, t.priority
-       from first f join turns t on t.conversation_id = f.conversation_id and t.message_id > f.message_id and t.state = 'waiting'
-       order by t.message_id limit $2),
-     counted as (
-       select message_id, priority, bool_and(is_same) over so_far as is_same,
-         count(*) filter (where priority = 'mention') over before_it as calls
-       from following window so_far as (order by message_id), before_it as (order by message_id rows between unbounded preceding and 1 preceding))
-     update turns set state = 'ignored', answered_with = $1, error = 'answered together with the message before it', finished_at = now()
-     where message_id in (select message_id from counted where is_same and calls = 0) returning message_id`,
-    [messageId, mostTogether],
-  );
-  return rows.map((row) => row.message_id);
 }
 
 function toTurn(row: TurnRow, parts: readonly Envelope[]): Omit<Turn, "job"> {

@@ -1,5 +1,5 @@
 import { stringify } from "yaml";
-import { z } from "zod";
+import * as z from "zod";
 import { valuesSchema } from "./values/values-schema.ts";
 
 /** One node of the schema of values. */

@@ -1,5 +1,5 @@
 import type { ApiObject } from "cdk8s";
-import { z } from "zod";
+import * as z from "zod";
 import { readme, valuesYaml } from "./chart-values.ts";
 import { chartYaml } from "./chart-yaml.ts";
 import { identityOf, nameTemplates } from "./constructs/identity.ts";

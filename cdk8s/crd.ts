@@ -1,4 +1,4 @@
-import { z } from "zod";
+import * as z from "zod";
 import { agentManifest } from "../src/settings/agent-schema.ts";
 import { structuralSchema, type Additions, type Rule, type Schema } from "./structural-schema.ts";
 

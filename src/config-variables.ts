@@ -1,4 +1,4 @@
-import { z } from "zod";
+import * as z from "zod";
 import { readRedisUrl } from "./connections/redis-url.ts";
 
 /** One variable: what it takes, how it is read, and what it means. Its key is its name; `alias` is an older name. */

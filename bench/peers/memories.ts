@@ -50,6 +50,9 @@ interface Mem0Package {
   Memory: new (config: object) => {
     add(text: string, options: object): Promise<unknown>;
     search(text: string, options: object): Promise<unknown>;
+    readonly vectorStore: { close(): Promise<void> };
+    /** Has a connection of its own once it was used. */
+    readonly _entityStore?: { close(): Promise<void> };
   };
 }
 
@@ -81,7 +84,9 @@ export const openMem0: OpenPeer = async ({ url, embedder }) => {
   return {
     add: async (text) => void (await memory.add(text, { userId: "guild-1", infer: false })),
     search: async (text) => memory.search(text, { filters: { user_id: "guild-1" }, topK: 10 }),
-    // It keeps its one connection until the process ends.
-    close: async () => {},
+    close: async () => {
+      await memory.vectorStore.close();
+      await memory._entityStore?.close();
+    },
   };
 };

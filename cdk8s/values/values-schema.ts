@@ -1,4 +1,4 @@
-import { z } from "zod";
+import * as z from "zod";
 import { table } from "../../src/config-variables.ts";
 import { tunable } from "../../src/tuning.ts";
 

@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import { z } from "zod";
+import * as z from "zod";
 import type { Sql } from "../connections/postgres.ts";
 import type { Snowflake } from "../envelope.ts";
 import { asError } from "../errors.ts";

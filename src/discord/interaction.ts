@@ -1,4 +1,4 @@
-import { z } from "zod";
+import * as z from "zod";
 import type { Snowflake } from "../envelope.ts";
 import { clean, flat } from "./clean.ts";
 import { localeOf, type Locale } from "./phrases.ts";

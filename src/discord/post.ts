@@ -1,4 +1,4 @@
-import { z } from "zod";
+import * as z from "zod";
 import type { Sql } from "../connections/postgres.ts";
 import type { Envelope, Snowflake } from "../envelope.ts";
 import { findSpoken } from "./history.ts";

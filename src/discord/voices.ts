@@ -1,5 +1,5 @@
 import { setTimeout } from "node:timers/promises";
-import { z } from "zod";
+import * as z from "zod";
 import type { Snowflake } from "../envelope.ts";
 import { asError, ForeseenError } from "../errors.ts";
 import type { Check, Component } from "../lifecycle/component.ts";

@@ -1,4 +1,4 @@
-import { z } from "zod";
+import * as z from "zod";
 import type { Envelope, Snowflake } from "../envelope.ts";
 import { asError } from "../errors.ts";
 import type { Logger } from "../log.ts";

@@ -1,4 +1,4 @@
-import { z } from "zod";
+import * as z from "zod";
 import { interaction, type WireInteraction } from "../discord/interaction.ts";
 
 /** A snowflake that fits Postgres's bigint. */

@@ -1,5 +1,5 @@
 import { ApplicationFlags, GatewayIntentBits } from "discord.js";
-import { z } from "zod";
+import * as z from "zod";
 import type { Database } from "../connections/postgres.ts";
 import { permission } from "../discord/permissions.ts";
 import type { DiscordRest } from "../discord/rest.ts";

@@ -1,4 +1,4 @@
-import { z } from "zod";
+import * as z from "zod";
 import { agentManifest } from "./agent-schema.ts";
 
 export type Path = readonly (string | number)[];

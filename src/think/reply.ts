@@ -1,4 +1,4 @@
-import { z } from "zod";
+import * as z from "zod";
 
 /** The structured answer of a model. */
 export interface ParsedReply {

@@ -37,7 +37,13 @@ export async function benchDiscord(rounds: number): Promise<object> {
   try {
     const program = await compile();
     const stored = await inFreshDatabase(server.url, (database) => benchStored(database, program));
-    const overhead = await inFreshDatabase(server.url, benchOverhead);
+    const overheads = [];
+    for (let round = 0; round < rounds; round += 1) overheads.push(await inFreshDatabase(server.url, benchOverhead));
+    const overhead = {
+      p50: median(overheads.map(({ p50 }) => p50)),
+      p99: median(overheads.map(({ p99 }) => p99)),
+      each: overheads,
+    };
     const memory = {
       oneGuild: await inFreshDatabase(server.url, (database) => benchMemory(database, program, 1, 1)),
       thousandGuilds: await inFreshDatabase(server.url, (database) => benchMemory(database, program, 1_000, 50)),

@@ -123,7 +123,7 @@ spoken as (
   order by near.score desc, m.id desc limit 100
 ),
 asked as (
-  select space, vector::halfvec as vector, least, weight
+  select space, vector::halfvec as vector, binary_quantize(vector::halfvec) as sketch, least, weight
   from unnest($6::text[], $7::text[], $8::float8[], $9::float8[]) as asked (space, vector, least, weight)
 ),
 seen as (
@@ -132,7 +132,7 @@ seen as (
     select s.memory_id
     from memory_sketches s join memories m on m.id = s.memory_id
     where s.scope = $1 and s.space = asked.space and ${readable("m")}
-    order by s.sketch <~> binary_quantize(asked.vector) limit 400
+    order by s.sketch <~> asked.sketch limit 400
   ) near
   join memory_vectors v on v.memory_id = near.memory_id and v.space = asked.space
   where -(v.embedding <#> asked.vector) >= asked.least

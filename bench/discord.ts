@@ -38,7 +38,8 @@ export async function benchDiscord(rounds: number): Promise<object> {
     const program = await compile();
     const stored = await inFreshDatabase(server.url, (database) => benchStored(database, program));
     const overheads = [];
-    for (let round = 0; round < rounds; round += 1) overheads.push(await inFreshDatabase(server.url, benchOverhead));
+    for (let round = 0; round < rounds; round += 1)
+      overheads.push(await inFreshDatabase(server.url, (database) => benchOverhead(database, program)));
     const overhead = {
       p50: median(overheads.map(({ p50 }) => p50)),
       p99: median(overheads.map(({ p99 }) => p99)),
@@ -102,8 +103,8 @@ async function benchStored(database: TestDatabase, program: Program) {
 }
 
 /** From the message to its answer on Discord: an open loop of `perSecond`, a model that answers at once, and the time of ids. */
-async function benchOverhead(database: TestDatabase) {
-  const { overheadMs } = await measureTurns(database, { asked: 300, perSecond: 15, env: {} });
+async function benchOverhead(database: TestDatabase, program: Program) {
+  const { overheadMs } = await measureTurns(database, program, { asked: 300, perSecond: 15, env: {} });
   return overheadMs;
 }
 

@@ -25,11 +25,14 @@ import { unguarded } from "../test/resilience/unguarded.ts";
 export async function benchTurns(rounds: number): Promise<object> {
   const [server, redis] = await Promise.all([startHonestPostgres(), startRedis()]);
   try {
+    const program = await compile();
     const measured = [];
     for (let round = 0; round < rounds; round += 1) {
       const env = { REDIS_URL: redis.url };
       measured.push(
-        await inFreshDatabase(server.url, (database) => measureTurns(database, { asked: 400, perSecond: 20, env })),
+        await inFreshDatabase(server.url, (database) =>
+          measureTurns(database, program, { asked: 400, perSecond: 20, env }),
+        ),
       );
     }
     const figures = {

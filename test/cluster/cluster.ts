@@ -4,7 +4,7 @@ import { existsSync } from "node:fs";
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { promisify } from "node:util";
-import { afterAll, beforeAll, describe, vi } from "vitest";
+import { afterAll, beforeAll, describe, expect, vi } from "vitest";
 import { openKubernetes, type KubernetesApi } from "../../src/connections/kubernetes.ts";
 import { openDetour, type Detour } from "./detour.ts";
 
@@ -122,9 +122,12 @@ async function pidOf(part: "kube-apiserver" | "kubelet"): Promise<number> {
   return Number(await readFile(join(process.env["CLUSTER_DIR"] ?? "", "pid", part), "utf8"));
 }
 
-/** Kills the API server; resolves to what starts it again. */
+/** Kills the API server; resolves, when its port is free again, to what starts it again. */
 export async function killApiServer(): Promise<() => Promise<void>> {
   process.kill(await pidOf("kube-apiserver"), "SIGKILL");
+  // The kernel closes a killed program's port some time after the signal, and the next one finds it in use until then.
+  const look = ["get", "--raw", "/readyz", "--request-timeout=1s"];
+  await vi.waitFor(() => expect(runKubectl(look)).rejects.toThrow("refused"), { timeout: 30_000, interval: 100 });
   return async () => {
     await run(join(process.env["CLUSTER_DIR"] ?? "", "cmd", "kube-apiserver"));
     await vi.waitFor(() => runKubectl(["get", "--raw", "/readyz"]), { timeout: 60_000, interval: 200 });

@@ -96,7 +96,7 @@ export async function recall(sql: Sql, query: RecallQuery): Promise<Recollection
 }
 
 /* $1 scope, $2 channel, $3 public ones too, $4 configuration, $5 words, $6 spaces, and of each: $7 vector, $8 least similarity, $9 weight of its rank,
-   $10 limit, $11 now, $12 channels, $13 author where only one counts. The condition on scope and audience stands in every branch that reads memories: none may rely on another. */
+   $10 limit, $11 now, $12 channels, $13 author where only one counts. The condition on scope and audience stands in every branch that reads memories or what was copied of them: none may rely on another. */
 const readableBy = (authors: string) => (table: string) =>
   `${table}.scope = $1 and (${table}.channel_id = $2 or ($3 and ${table}.audience = 'public') or ${table}.channel_id = any($12::bigint[]))${authors.replace("#", table)}`;
 
@@ -130,8 +130,8 @@ seen as (
   select near.memory_id as id, asked.space, asked.weight, -(v.embedding <#> asked.vector) as score
   from asked cross join lateral (
     select s.memory_id
-    from memory_sketches s join memories m on m.id = s.memory_id
-    where s.scope = $1 and s.space = asked.space and ${readable("m")}
+    from memory_sketches s
+    where s.space = asked.space and ${readable("s")}
     order by s.sketch <~> asked.sketch limit 400
   ) near
   join memory_vectors v on v.memory_id = near.memory_id and v.space = asked.space
@@ -150,7 +150,7 @@ fused as (select id, sum(score) / (1 + (select coalesce(max(weight), 0) from ask
 select m.id, m.text, m.author_name, m.agent, m.channel_id, m.channel_name, m.source_message_id, m.created_at,
   (fused.score * (0.97 + 0.02 * m.importance
     + 0.02 * exp(-greatest(0, extract(epoch from $11::timestamptz - m.created_at)) / 2592000)))::float8 as score
-from fused join memories m on m.id = fused.id
+from fused join memories m on m.id = fused.id and ${readable("m")}
 order by score desc, m.id desc
 limit $10`;
 }

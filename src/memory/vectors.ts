@@ -176,7 +176,7 @@ function makeInformer(database: Database): (stored: number) => Promise<void> {
     grown = 0;
     await database.query(
       `analyze memories (id, scope, channel_id, author_id, conversation_id, position, audience, source_message_id),
-         memory_vectors (memory_id, scope, space), memory_sketches (memory_id, scope, space)`,
+         memory_vectors (memory_id, scope, space), memory_sketches (memory_id, scope, space, channel_id, audience, author_id)`,
     );
   };
 }

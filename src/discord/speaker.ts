@@ -5,6 +5,7 @@ import type { Envelope, Snowflake } from "../envelope.ts";
 import { asError, ForeseenError } from "../errors.ts";
 import type { Logger } from "../log.ts";
 import { readAttachments } from "./attachments.ts";
+import { makeClosedPlaces } from "./closed-places.ts";
 import { findSpoken } from "./history.ts";
 import { permission, permissionsIn } from "./permissions.ts";
 import { localeOf, phrase } from "./phrases.ts";
@@ -45,6 +46,7 @@ class DiscordSpeaker implements Speaker {
   readonly name = "speaker";
   readonly #options: SpeakerOptions;
   readonly #progress: ProgressShow;
+  readonly #closed = makeClosedPlaces();
   readonly #speaking = new Map<Snowflake, { readonly envelope: Envelope; readonly ended: Promise<void> }>();
 
   constructor(options: SpeakerOptions) {
@@ -98,6 +100,7 @@ class DiscordSpeaker implements Speaker {
       await this.#speakAs(first, reply, mayAttach, signal);
     } catch (error) {
       if (fallback === undefined || !isVoiceless(error, first)) throw error;
+      this.#closed.note(first, envelope.conversationId);
       const reason = asError(error).message;
       log.warn({ component: "discord", agent: agent.name, reason }, "the reception speaks for an agent");
       await this.#speakAs(fallback, reply, mayAttach, signal);
@@ -106,12 +109,18 @@ class DiscordSpeaker implements Speaker {
 
   /** A bot of its own, or else a webhook, and the reception where these may not speak. */
   async #voicesFor(agent: string, envelope: Envelope, signal: AbortSignal): Promise<readonly Voice[]> {
-    const { voices, webhooks } = this.#options;
-    if (envelope.interactionToken) return [voices.reception()];
-    const own = voices.of(agent);
+    const own = this.#botsFor(agent, envelope);
     if (own.length > 1) return own;
-    const webhook = await webhooks.voiceOf(agent, envelope, signal);
+    const webhook = await this.#options.webhooks.voiceOf(agent, envelope, signal);
     return webhook === null ? own : [webhook, ...own];
+  }
+
+  /** A direct conversation has room for the one bot that was written to. */
+  #botsFor(agent: string, { guildId, conversationId, interactionToken }: Envelope): readonly Voice[] {
+    const { voices } = this.#options;
+    if (guildId === null || interactionToken) return [voices.reception()];
+    const [own, ...rest] = voices.of(agent);
+    return own === undefined || this.#closed.has(own, conversationId) ? rest : [own, ...rest];
   }
 
   revoke(messageIds: readonly Snowflake[]): void {
@@ -135,8 +144,8 @@ class DiscordSpeaker implements Speaker {
   }
 
   async #sayMeanwhile(envelope: Envelope, agent: string, text: string, signal: AbortSignal): Promise<void> {
-    const { sql, voices } = this.#options;
-    const [voice] = envelope.interactionToken ? [voices.reception()] : voices.of(agent);
+    const { sql } = this.#options;
+    const [voice] = this.#botsFor(agent, envelope);
     if (voice === undefined) return;
     try {
       const how = { sql, voice, all: await this.#all(envelope, signal), agent, maybeThere: false };
@@ -162,9 +171,14 @@ class DiscordSpeaker implements Speaker {
   }
 
   async #type(envelope: Envelope, agent: string, signal: AbortSignal): Promise<void> {
-    const [voice] = this.#options.voices.of(agent);
-    const path = `/channels/${envelope.conversationId}/typing` as const;
-    await voice?.rest.call({ method: "POST", path, repeatable: false }, signal);
+    const { conversationId } = envelope;
+    const [voice] = this.#botsFor(agent, envelope);
+    if (voice === undefined) return;
+    const typing = { method: "POST", path: `/channels/${conversationId}/typing`, repeatable: false } as const;
+    await voice.rest.call(typing, signal).catch((error: unknown) => {
+      if (isVoiceless(error, voice)) this.#closed.note(voice, conversationId);
+      throw error;
+    });
   }
 
   async #takeBackNotice(messageId: Snowflake): Promise<void> {

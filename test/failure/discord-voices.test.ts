@@ -86,6 +86,17 @@ describe.concurrent("an agent with a bot of its own", () => {
       expect((await answered(askTeo(house, "which version?"), "which version?")).authorId).toBe(teo.id);
     }));
 
+  it("leaves direct conversations, where no other bot can be, to the reception, and is not refused there first", async () =>
+    inHouse({}, async (house) => {
+      const { discord, world, ann, start, answered } = house;
+      addTeo(house);
+      await start({ DISCORD_TOKEN_TEO: teoToken });
+      const direct = world.openDm(ann, world.reception);
+      const answer = await answered(askTeo(house, "which version?", direct), "which version?");
+      expect([answer.authorId, answer.content]).toEqual([world.reception.id, "**Teo:** Re: which version?"]);
+      expect(discord.report().restStatuses["403"]).toBeUndefined();
+    }));
+
   it.each(["viewChannel", "sendMessages"] as const)(
     "is spoken for by the reception in a channel where it lacks %s",
     async (missing) =>
@@ -96,6 +107,8 @@ describe.concurrent("an agent with a bot of its own", () => {
         const bot = await start({ DISCORD_TOKEN_TEO: teoToken });
         const answer = await answered(askTeo(house, "which version?", closed), "which version?");
         expect([answer.authorId, answer.content]).toEqual([world.reception.id, "**Teo:** Re: which version?"]);
+        await answered(askTeo(house, "still closed?", closed), "still closed?");
+        expect(discord.report().restStatuses["403"]).toBe(1);
         expect((await answered(askTeo(house, "and here?"), "and here?")).authorId).toBe(teo.id);
         expect(discord.report().doubledPosts).toEqual([]);
         await saysOfVoices(bot, undefined);

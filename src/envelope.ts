@@ -51,6 +51,11 @@ export interface Attachment {
 /** What comes first when there is not enough for everyone, best first. */
 export type Priority = "mention" | "reply" | "ambient" | "background";
 
+/** What a message asks about: its words, or those it points at when somebody only calls the bot to them. */
+export function subjectOf({ text, repliedTo }: Pick<Envelope, "text" | "repliedTo">): string {
+  return text.trim() === "" ? (repliedTo?.text ?? "") : text;
+}
+
 /** The border no recollection crosses: the guild, or the direct conversation when there is none. */
 export function scopeOf(envelope: Pick<Envelope, "guildId" | "conversationId">): Snowflake {
   return envelope.guildId ?? envelope.conversationId;

@@ -1,12 +1,12 @@
 import type { Desk, Fate, ModerationDesk, Spot, Which } from "../chat/desk.ts";
 import type { Sql } from "../connections/postgres.ts";
 import type { Snowflake } from "../envelope.ts";
-import { flat } from "./clean.ts";
+import { whyIgnored } from "./ignored.ts";
 import { forMessage, type Deed } from "./information.ts";
 import type { Asking } from "./interaction.ts";
 import { linkToTurn } from "./link.ts";
 import { permission, permissionsIn } from "./permissions.ts";
-import { phrase, type Locale, type PhraseKey } from "./phrases.ts";
+import { phrase, type PhraseKey } from "./phrases.ts";
 import type { Places, Where } from "./places.ts";
 import { readerOf } from "./reader.ts";
 import type { Shown } from "./replies.ts";
@@ -95,21 +95,13 @@ async function explain(options: ModerationOptions, asking: Asking, fate: Fate, g
   if (state === "answered") return phrase(locale, "silent.answered", { link: await linkToTurn(options.sql, fate) });
   if (state === "ignored" && (await isByModerator(options.desk, reason, spot)))
     return phrase(locale, "silent.moderator");
-  if (state === "ignored") return phrase(locale, "silent.judge", { reason: judged(locale, reason) });
+  if (state === "ignored") return whyIgnored(locale, reason);
   const missing = await missingIn(options, asking, guildId, spot.conversationId);
   if (missing !== null) return missing;
   if (state === "buried") return phrase(locale, "silent.gave-up", { reference: reference ?? "-" });
   if (reason?.startsWith("model_quota") === true) return phrase(locale, "silent.quota");
   if (reason !== null && /^(?:breaker_open|model_unavailable)/.test(reason)) return phrase(locale, "silent.breaker");
   return phrase(locale, "silent.waiting");
-}
-
-const judgements = ["own-message", "bot", "empty", "channel", "not-addressed"] as const;
-
-/** What a judge said is stored in English. */
-function judged(locale: Locale, reason: string | null): string {
-  const judge = judgements.find((name) => phrase("en", `judged.${name}`) === reason);
-  return judge === undefined ? flat(reason ?? "-", 300) : phrase(locale, `judged.${judge}`);
 }
 
 async function isByModerator(desk: ModerationDesk, reason: string | null, spot: Spot): Promise<boolean> {

@@ -22,7 +22,8 @@ interface DiscordRequest {
 export interface DiscordRest {
   /**
    * Resolves to the reply. Throws ForeseenError: `discord_refused` (Discord says no, for good; `reason` is its number), `discord_unauthorized`
-   * (the token), `discord_busy` (a limit; try again after that time), `discord_unavailable` (no answer).
+   * (the token), `discord_busy` (a limit; try again after that time), `discord_unavailable` (no answer, also none before the signal's own deadline);
+   * the reason of a signal that somebody aborted.
    */
   call<T>(request: DiscordRequest, signal: AbortSignal): Promise<T>;
   /** Why nothing is sent any more; null while all is well. */
@@ -124,7 +125,7 @@ export function makeDiscordRest(options: DiscordRestOptions): DiscordRest {
   });
   return {
     call: (request, signal) =>
-      request.repeatable ? again(() => guarded(request, signal), signal) : guarded(request, signal),
+      unlessLate(request.repeatable ? again(() => guarded(request, signal), signal) : guarded(request, signal)),
     stopped,
   };
 }
@@ -164,10 +165,23 @@ function translate(error: unknown, { auth }: DiscordRequest): ForeseenError {
   }
   const what =
     error instanceof HTTPError ? `HTTP ${error.status}` : ((error as { code?: string }).code ?? asError(error).name);
+  return unanswered(what);
+}
+
+function unanswered(what: string): ForeseenError {
   return new ForeseenError("discord_unavailable", `Discord did not answer (${what})`, {
     kind: "retry",
     afterMs: 2_000,
   });
+}
+
+/** A deadline that is over is Discord's doing; whoever hung up for another reason is told that reason. */
+async function unlessLate<T>(asked: Promise<T>): Promise<T> {
+  try {
+    return await asked;
+  } catch (error) {
+    throw error instanceof Error && error.name === "TimeoutError" ? unanswered("the deadline") : error;
+  }
 }
 
 /** Counts refusals in a sliding window of ten minutes, in slots of ten seconds. */

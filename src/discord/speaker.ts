@@ -7,6 +7,7 @@ import type { Logger } from "../log.ts";
 import { readAttachments } from "./attachments.ts";
 import { makeClosedPlaces } from "./closed-places.ts";
 import { findSpoken } from "./history.ts";
+import { breakPromise } from "./ignored.ts";
 import { permission, permissionsIn } from "./permissions.ts";
 import { localeOf, phrase } from "./phrases.ts";
 import type { Place, Places } from "./places.ts";
@@ -71,6 +72,8 @@ class DiscordSpeaker implements Speaker {
 
   show(envelope: Envelope, step: Progress): void {
     this.#progress.show(envelope, step);
+    const { voices, log } = this.#options;
+    if (step.kind === "ignored") void breakPromise(envelope, step.reason, { rest: voices.reception().rest, log });
   }
 
   async speak(reply: Reply, signal: AbortSignal): Promise<void> {

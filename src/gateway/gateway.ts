@@ -225,13 +225,13 @@ class Gateway implements Component {
     writer.push({ heard, sessionId, resumeUrl, sequence, at });
   }
 
-  /** Discord refuses this bot: at the start the process ends, later it stays up, unready, and says why. */
+  /** Discord refuses this bot: at the start the process ends; later it stays up, unready, says why, and keeps no shard from another process. */
   #onRefused(error: ForeseenError): void {
     if (this.#refused !== null) return;
     this.#refused = error;
     this.#options.log.error({ component: "gateway", code: error.code }, error.message);
     if (!this.#wasReady) this.#fatal(error);
-    else for (const { shard } of this.#held.values()) void shard.handOver();
+    else for (const held of this.#held.values()) void this.#handOver(held, AbortSignal.timeout(10_000));
   }
 
   /** The shard belongs to another process now; nothing of it may be stored or heard here. */

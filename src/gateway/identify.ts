@@ -1,5 +1,6 @@
 import type { Database } from "../connections/postgres.ts";
-import { ForeseenError } from "../errors.ts";
+import { asError, ForeseenError } from "../errors.ts";
+import type { Logger } from "../log.ts";
 import { untilAborted } from "../resilience/policies.ts";
 
 /** What Discord says about beginning sessions. */
@@ -54,6 +55,44 @@ export function makeIdentifyThrottle(
       }
     },
   };
+}
+
+const firstBackoffMs = 1_000;
+const longestBackoffMs = 60_000;
+
+/** How long to wait after so many failures in a row: 1 s doubled each time, at most a minute, half of it by chance. */
+export function backoffMs(failures: number): number {
+  const most = Math.min(longestBackoffMs, firstBackoffMs * 2 ** (failures - 1));
+  return Math.round(most * (0.5 + Math.random() / 2));
+}
+
+/**
+ * Asks until it is granted: an incident at Discord, a database that is being replaced and, for a bot that is at work, a day's budget that is used up all
+ * pass. Rejects with what does not pass, and with the signal's reason.
+ */
+export async function untilGranted(
+  ask: (signal: AbortSignal) => Promise<void>,
+  options: { readonly isAtWork: () => boolean; readonly log: Logger },
+  signal: AbortSignal,
+): Promise<void> {
+  for (let failures = 1; ; failures += 1) {
+    try {
+      return await ask(signal);
+    } catch (error) {
+      signal.throwIfAborted();
+      if (!passes(asError(error), options.isAtWork())) throw error;
+      const waitMs = backoffMs(failures);
+      const reason = asError(error).message;
+      options.log.warn({ failures, waitMs, reason }, "a new session may not begin yet");
+      await pause(waitMs, signal);
+    }
+  }
+}
+
+function passes(error: Error, isAtWork: boolean): boolean {
+  if (!(error instanceof ForeseenError)) return true;
+  if (error.code === "discord_identify_budget") return isAtWork;
+  return error.disposition.kind === "retry" && error.code !== "discord_unauthorized";
 }
 
 /** Waits; rejects with the signal's reason when it aborts before. */

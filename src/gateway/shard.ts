@@ -6,7 +6,7 @@ import type { Metrics } from "../metrics.ts";
 import { endsSession, fatalCodes } from "./close-codes.ts";
 import type { Lease } from "./leases.ts";
 import { untilAborted } from "../resilience/policies.ts";
-import { pause } from "./identify.ts";
+import { backoffMs, pause, untilGranted } from "./identify.ts";
 
 /** One event as it came over the wire, with the session it belongs to. */
 export interface Dispatch {
@@ -48,8 +48,6 @@ export interface ShardOptions {
 const deadlineMs = 15_000;
 /** An acknowledgement may be this late. */
 const graceMs = 1_000;
-const firstBackoffMs = 1_000;
-const longestBackoffMs = 60_000;
 
 /** Opens the connection of a shard, and keeps opening it until `handOver`. Resumes the lease's session where there is one. */
 export function openShard(options: ShardOptions): Shard {
@@ -169,14 +167,16 @@ class LiveShard implements Shard {
     return manager === this.#manager && !this.#over.signal.aborted;
   }
 
-  /** The library would identify after a throw, too: a refusal never returns, and the process ends by `onFatal`. */
+  /** The library would identify after a throw, too: a refusal never returns, and `onFatal` decides what becomes of the process. */
   async #waitToIdentify(signal: AbortSignal): Promise<void> {
     clearTimeout(this.#deadline);
+    const until = AbortSignal.any([signal, this.#over.signal]);
+    const patience = { isAtWork: () => this.#heardAt !== null, log: this.#log };
     try {
-      await this.#options.mayIdentify(AbortSignal.any([signal, this.#over.signal]));
+      await untilGranted((one) => this.#options.mayIdentify(one), patience, until);
       this.#startDeadline();
     } catch (error) {
-      if (!signal.aborted) this.#fail(asError(error));
+      if (!until.aborted) this.#fail(asError(error));
       await untilAborted(new Promise(() => {}), signal);
     }
   }
@@ -190,8 +190,7 @@ class LiveShard implements Shard {
 
   async #waitToConnect(): Promise<SessionInfo | null> {
     if (this.#failures > 0) {
-      const backoffMs = Math.min(longestBackoffMs, firstBackoffMs * 2 ** (this.#failures - 1));
-      const waitMs = Math.round(backoffMs * (0.5 + Math.random() / 2));
+      const waitMs = backoffMs(this.#failures);
       this.#log.warn({ failures: this.#failures, waitMs }, "connecting again later");
       await pause(waitMs, this.#over.signal).catch(() => new Promise(() => {}));
     }

@@ -42,6 +42,8 @@ interface WriterOptions {
 const mostInBatch = 200;
 /** A batch that fails this often while Postgres answers holds an event that cannot be stored. */
 const mostFaults = 3;
+/** What is waited for may come back at any moment, and all that the shard has heard stands behind it. */
+const longestBackoffMs = 10_000;
 
 /** Builds the writer of one shard. While Postgres is away it holds what comes, up to `hold`, and the watermark stands still. */
 export function makeWriter(options: WriterOptions): Writer {
@@ -163,7 +165,7 @@ class BatchWriter implements Writer {
       this.#queue = this.#queue.slice(1);
       return 0;
     }
-    await pause(100 * 2 ** faults, signal).catch(() => {});
+    await pause(Math.min(longestBackoffMs, 100 * 2 ** faults), signal).catch(() => {});
     return faults + 1;
   }
 }

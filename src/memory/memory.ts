@@ -1,5 +1,5 @@
 import type { Database, Sql } from "../connections/postgres.ts";
-import { scopeOf, type Envelope } from "../envelope.ts";
+import { scopeOf, subjectOf, type Envelope } from "../envelope.ts";
 import { asError } from "../errors.ts";
 import type { Logger } from "../log.ts";
 import type { Metrics } from "../metrics.ts";
@@ -71,7 +71,7 @@ export function makeMemory(options: MemoryOptions): Memory {
       queryVectors.of(envelope, signal),
     ]);
     const found = await recall(database, {
-      words: envelope.text,
+      words: subjectOf(envelope),
       locale: envelope.locale,
       scope: scopeOf(envelope),
       channelId: envelope.channelId,
@@ -169,7 +169,8 @@ type SpokenReply = { agent: string; displayName: string; text: string; at: Date 
 
 /** A reply belongs to the last message it answers. */
 function memoriesOf(said: readonly Envelope[], reply: SpokenReply): NewMemory[] {
-  const messages = said.map((envelope): NewMemory => ({
+  const worded = said.filter(({ text }) => text !== "");
+  const messages = worded.map((envelope): NewMemory => ({
     ...placeOf(envelope),
     authorId: envelope.author.id,
     authorName: envelope.author.name,
@@ -208,7 +209,8 @@ function placeOf(envelope: Envelope) {
 }
 
 function linesOf(said: readonly Envelope[], reply: SpokenReply): RecentLine[] {
-  const lines = said.map((envelope): RecentLine => ({
+  const worded = said.filter(({ text }) => text !== "");
+  const lines = worded.map((envelope): RecentLine => ({
     messageId: envelope.messageId,
     author: envelope.author.name,
     authorId: envelope.author.id,
@@ -216,10 +218,10 @@ function linesOf(said: readonly Envelope[], reply: SpokenReply): RecentLine[] {
     text: envelope.text,
     at: envelope.receivedAt,
   }));
-  const last = lines.at(-1);
+  const last = said.at(-1);
   if (reply === null || last === undefined) return lines;
   const { displayName: author, agent, text, at } = reply;
-  return [...lines, { ...last, author, authorId: "0", agent, text, at }];
+  return [...lines, { messageId: last.messageId, author, authorId: "0", agent, text, at }];
 }
 
 function withinBudget(found: readonly Recollection[], tokens: number): readonly Recollection[] {

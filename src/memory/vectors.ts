@@ -1,5 +1,5 @@
 import type { Database } from "../connections/postgres.ts";
-import { scopeOf, type Envelope } from "../envelope.ts";
+import { scopeOf, subjectOf, type Envelope } from "../envelope.ts";
 import { asError, ForeseenError } from "../errors.ts";
 import type { Component } from "../lifecycle/component.ts";
 import type { Logger } from "../log.ts";
@@ -52,7 +52,7 @@ export function makeQueryVectors(options: {
       for (const space of await spacesOf(database, envelope)) {
         if (!reads(space) || retired.has(space)) continue;
         try {
-          vectors.push({ space, values: await embed(envelope.text, space, patience), weight, threshold });
+          vectors.push({ space, values: await embed(subjectOf(envelope), space, patience), weight, threshold });
         } catch (error) {
           if (!(error instanceof ForeseenError)) throw error;
           // A provider that no longer has a former model is not asked again for each question.

@@ -1,4 +1,4 @@
-import type { Envelope } from "../envelope.ts";
+import { subjectOf, type Envelope } from "../envelope.ts";
 import type { Agent } from "../settings/settings.ts";
 import { isCalled, isSaid } from "./calling.ts";
 
@@ -43,7 +43,7 @@ export const judges: readonly Judge[] = [
   },
   {
     name: "empty",
-    opine: ({ envelope }) => (envelope.text.trim() === "" ? ignore("there is no text in it") : null),
+    opine: ({ envelope }) => (subjectOf(envelope).trim() === "" ? ignore("there is no text in it") : null),
   },
   {
     name: "channel",

@@ -1,3 +1,4 @@
+import { subjectOf } from "../envelope.ts";
 import { ForeseenError } from "../errors.ts";
 import type { Recalled } from "../memory/memory.ts";
 import { estimateTokens } from "../model/governor.ts";
@@ -102,7 +103,7 @@ function makeRequest(
       agents: candidates.map(({ name, displayName, description }) => ({ name, displayName, description })),
       defaultAgent: fallback.name,
       author: envelope.author.name,
-      message: envelope.text,
+      message: subjectOf(envelope),
       conversation: recalled.recent.map(({ author, agent, text }) => ({ author, fromAgent: agent !== null, text })),
       memories: recalled.recollections.filter((memory) => memory.agent === null),
     },

@@ -51,6 +51,19 @@ describe("requests that Discord refuses", () => {
     expect(rest.stopped()).toBeNull();
   });
 
+  it("and one that it never answers are foreseen: whoever sets a deadline hears of Discord, whoever hangs up of themselves", async () => {
+    simulator.faults.add({ on: "rest", fault: "hang", path: "/users/@me$", times: null });
+    const ask = (signal: AbortSignal) => rest.call({ method: "GET", path: "/users/@me", repeatable: true }, signal);
+    await expect(ask(AbortSignal.timeout(200))).rejects.toMatchObject({
+      code: "discord_unavailable",
+      disposition: { kind: "retry" },
+    });
+    const gone = new AbortController();
+    const asked = ask(gone.signal);
+    gone.abort(new Error("revoked"));
+    await expect(asked).rejects.toThrow("revoked");
+  });
+
   it("for the token are the last ones", async () => {
     simulator.faults.revokeToken(simulator.world.reception);
     await expect(me()).rejects.toMatchObject({ code: "discord_unauthorized" });

@@ -187,6 +187,20 @@ describeUnless(await whyNoPostgres(), "what people say reaches the bot once", ()
     expect(simulator.report()).toMatchObject({ identifies: 1, doubledPosts: [] });
   });
 
+  it("when it needs a new session while Discord's REST API fails: it waits, and then everything is answered", async () => {
+    await open();
+    const bot = await start();
+    ask(1);
+    await answeredOnce();
+    simulator.faults.add({ on: "rest", fault: "status", path: "/gateway/bot$", times: 5 });
+    simulator.faults.invalidate(false);
+    ask(2);
+    await answeredOnce();
+    expect(bot.log.filter(({ msg }) => msg === "a new session may not begin yet")).not.toEqual([]);
+    expect(simulator.report()).toMatchObject({ identifies: 2, doubledPosts: [] });
+    await vi.waitFor(async () => expect((await bot.get("/health/ready")).status).toBe(200), patience);
+  });
+
   it("when its token is revoked: it stops calling, is not ready and says why, and does not crash", async () => {
     await open();
     const bot = await start();

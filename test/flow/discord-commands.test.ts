@@ -54,12 +54,14 @@ describe("slash commands and buttons", () => {
     it("is refused for the eyes of whoever asks alone when it cannot be taken", async () => {
       const unknown = { text: "hello", agent: "Bob" };
       const long = { text: "x".repeat(8_001) };
+      const blank = { text: "  " };
       const before = at.gemini.requests.length;
       for (const [who, options, refusal] of [
         ["ann", unknown, "There is no agent called “Bob” here. `/agents` shows who is here."],
         ["ben", unknown, "「Bob」というエージェントはいません。`/agents` で確認してください。"],
         ["ann", long, "That message is too long for me. Please keep it under 8,000 characters."],
         ["ben", long, "メッセージが長すぎます。8,000文字以内でお願いします。"],
+        ["ann", blank, "I heard it and decided not to answer: there is no text in it."],
       ] as const) {
         const record = at.begin({ user: at.house[who], command: "ask", options });
         const shown = () => at.said(record).map(({ content, flags }) => ({ content, isPrivate: (flags & 64) !== 0 }));

@@ -86,6 +86,9 @@ describe("on Discord the bot hears", () => {
     const remark = say("the harbour opens at nine", { author: ben });
     await answerTo(say(`${me()} is that so?`, { replyTo: remark.id }));
     expect(await promptOf("is that so?")).toMatch(/replies to this one.+by=.{1,3}ben.+the harbour opens at nine/);
+    const price = say("a berth costs forty", { author: ben });
+    await answerTo(say(me(), { replyTo: price.id }));
+    expect(await promptOf("a berth costs forty")).toMatch(/replies to this one.+by=.{1,3}ben.+a berth costs forty/);
   });
 
   it("what came along: files by their names, what stands in those of text, and pictures", async () => {

@@ -59,6 +59,11 @@ describe("who is not answered", () => {
   });
 });
 
+it("who only calls the bot to what somebody else said is answered", () => {
+  const repliedTo = { author: "Ben", text: "the harbour opens at nine" };
+  expect(decided(said("", { addressed: true, repliedTo }))).toBe("addressed ?");
+});
+
 describe("who calls an agent is answered by it", () => {
   it.each([
     ["Mira, what is next?", "mira"],

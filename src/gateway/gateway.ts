@@ -61,7 +61,6 @@ interface Held {
   readonly lease: Lease;
   readonly shard: Shard;
   readonly writer: Writer;
-  readonly since: number;
 }
 
 /** Listens to Discord: takes over shards that nobody holds, stores what they bring, and hands them over at the stop. */
@@ -155,7 +154,7 @@ class Gateway implements Component {
           renewedAt = Date.now();
         }
         // One at a time, so that several processes share them.
-        const lease = this.#refused === null ? await this.#leases.acquire() : null;
+        const lease = this.#refused === null ? await this.#leases.acquire(this.#leasesHeld()) : null;
         if (lease !== null) this.#open(lease);
         this.#hasLooked = true;
       } catch (error) {
@@ -168,10 +167,14 @@ class Gateway implements Component {
     }
   }
 
+  #leasesHeld(): readonly Lease[] {
+    return [...this.#held.values()].map(({ lease }) => lease);
+  }
+
   async #renew(): Promise<void> {
     const held = [...this.#held.values()];
     if (held.length === 0) return;
-    const still = await this.#leases.renew(held.map(({ lease }) => lease));
+    const still = await this.#leases.renew(this.#leasesHeld());
     for (const one of held) if (!still.has(one.lease.shard)) this.#lose(one);
   }
 
@@ -187,7 +190,7 @@ class Gateway implements Component {
       store: (heard, progress, signal) => store(lease, heard, progress, signal),
       ping: () => database.query("select 1"),
       hold: holdEvents,
-      onFenced: () => this.#lose(this.#held.get(lease.shard)),
+      onFenced: () => this.#lose(held),
       onOverflow: () => shard.suspend(),
       metrics,
       log,
@@ -203,7 +206,8 @@ class Gateway implements Component {
       metrics,
       log,
     });
-    this.#held.set(lease.shard, { lease, shard, writer, since: Date.now() });
+    const held: Held = { lease, shard, writer };
+    this.#held.set(lease.shard, held);
     log.info({ component: "gateway", shard: lease.shard, resumes: lease.session !== null }, "a shard was taken over");
   }
 
@@ -235,8 +239,8 @@ class Gateway implements Component {
   }
 
   /** The shard belongs to another process now; nothing of it may be stored or heard here. */
-  #lose(held: Held | undefined): void {
-    if (held === undefined || this.#held.get(held.lease.shard) !== held) return;
+  #lose(held: Held): void {
+    if (this.#held.get(held.lease.shard) !== held) return;
     this.#held.delete(held.lease.shard);
     this.#options.log.error(
       { component: "gateway", shard: held.lease.shard },

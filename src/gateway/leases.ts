@@ -34,8 +34,8 @@ export interface Leases {
    * them, because a session belongs to one number of shards.
    */
   ensure(wanted: number): Promise<number>;
-  /** Takes over at most one shard that nobody holds. */
-  acquire(): Promise<Lease | null>;
+  /** Takes over at most one shard that nobody holds; those `held` here are for `renew`, even when their time has run out. */
+  acquire(held: readonly Lease[]): Promise<Lease | null>;
   /** Prolongs these, and resolves to those that are still ours; an expired one that nobody took is ours again. */
   renew(held: readonly Lease[]): Promise<ReadonlySet<number>>;
   /** Gives one back, so that the next process can resume its session at once. */
@@ -69,12 +69,13 @@ export function makeLeases(options: { database: Database; owner: string; leaseMs
         );
         return wanted;
       }),
-    acquire: async () => {
+    acquire: async (held) => {
       const [row] = await database.query<Row>(
         `update shards set owner = $1, lease_until = now() + make_interval(secs => $2), epoch = epoch + 1
-         where shard = (select shard from shards where lease_until <= now() order by shard limit 1 for update skip locked)
+         where shard = (select shard from shards where lease_until <= now() and shard <> all($3::int[])
+                        order by shard limit 1 for update skip locked)
          returning shard, shard_count, epoch, session_id, resume_url, watermark`,
-        [owner, leaseMs / 1000],
+        [owner, leaseMs / 1000, held.map(({ shard }) => shard)],
       );
       return row === undefined ? null : fromRow(row);
     },

@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, expect, it, vi } from "vitest";
 import { describeUnless, type Home } from "../servers/databases.ts";
 import { openServerHome } from "../servers/databases.ts";
+import { administer } from "../servers/postgres.ts";
 import { whyNoPostgres } from "../servers/shared.ts";
 import {
   startDiscordSimulator,
@@ -121,6 +122,24 @@ describeUnless(await whyNoPostgres(), "what people say reaches the bot once", ()
     await answeredOnce();
     expect(simulator.report()).toMatchObject({ identifies: 1, doubledPosts: [] });
     expect(await gateway(first)).toMatchObject({ status: "healthy", details: { shards: 0 } });
+  });
+
+  it("when its own lease has run out and nobody took the shard: it goes on with the connection that it has", async () => {
+    await open();
+    const bot = await start({ DISCORD_LEASE_SECONDS: "6" });
+    ask(2);
+    await answeredOnce();
+    const shard = "select epoch, lease_until > now() as held from shards";
+    const [before] = await administer(home.env["POSTGRESQL_URL"] ?? "", shard);
+    await administer(home.env["POSTGRESQL_URL"] ?? "", "update shards set lease_until = now()");
+    const look = async () => (await administer(home.env["POSTGRESQL_URL"] ?? "", shard))[0];
+    await vi.waitFor(async () => expect(await look()).toMatchObject({ held: true }), patience);
+    ask(2);
+    await answeredOnce();
+    expect(await look()).toEqual(before);
+    expect(simulator.report()).toMatchObject({ connections: 1, takeOvers: 0, doubledPosts: [] });
+    expect(await stop(bot, "SIGTERM")).toBe(0);
+    await vi.waitFor(() => expect(simulator.report().liveSockets).toBe(0), patience);
   });
 
   it.each<[string, (simulator: DiscordSimulator) => void]>([

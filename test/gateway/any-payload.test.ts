@@ -48,7 +48,7 @@ describe("whatever Discord sends", () => {
       simulator = await startDiscordSimulator();
       const leases = makeLeases({ database, owner: "test", leaseMs: 3_600_000 });
       await leases.ensure(1);
-      lease = (await leases.acquire()) ?? { shard: -1, shardCount: 0, epoch: "0", session: null };
+      lease = (await leases.acquire([])) ?? { shard: -1, shardCount: 0, epoch: "0", session: null };
     });
     afterAll(async () => {
       await simulator.close();

@@ -136,19 +136,20 @@ async function post(
   const path = `/channels/${envelope.conversationId}/messages` as const;
   const say = (whole: object) =>
     voice.rest.call<unknown>({ method: "POST", path, body: whole, ...filesOf(content), repeatable: true }, signal);
-  const saidPlainly = async () =>
-    isReply
-      ? ((await say({ ...body, message_reference: reference }).catch((error: unknown) =>
-          unlessRefused(error, noHistory),
-        )) ?? (await say(body)))
-      : await say(body);
-  const sent = (await throughInteraction(envelope, part, content, voice, signal)) ?? posted.parse(await saidPlainly());
-  // The nonce found what an earlier attempt had posted, with other words.
-  if (sent.content.trim() !== content.text.trim()) {
-    const there = { part, spokenId: sent.id, channelId: envelope.conversationId, voiceId: voice.userId };
-    await edit(envelope, there, content, voice, signal);
-  }
-  return sent.id;
+  const sayPlainly = async (plain: typeof body) =>
+    posted.parse(
+      isReply
+        ? ((await say({ ...plain, message_reference: reference }).catch((error: unknown) =>
+            unlessRefused(error, noHistory),
+          )) ?? (await say(plain)))
+        : await say(plain),
+    );
+  const sent = (await throughInteraction(envelope, part, content, voice, signal)) ?? (await sayPlainly(body));
+  if (sent.content.trim() === content.text.trim()) return sent.id;
+  // The nonce found what an earlier attempt had posted, with other words. Somebody may have deleted that since.
+  const there = { part, spokenId: sent.id, channelId: envelope.conversationId, voiceId: voice.userId };
+  if ((await edit(envelope, there, content, voice, signal)) !== null) return sent.id;
+  return (await sayPlainly({ ...body, nonce: `${body.nonce}-again` })).id;
 }
 
 /** A webhook knows no nonce: what may have been posted already is looked for by whoever tries again. */

@@ -3,6 +3,7 @@ import type { Envelope, Snowflake } from "../envelope.ts";
 import { asError } from "../errors.ts";
 import type { Logger } from "../log.ts";
 import { localeOf, phrase } from "./phrases.ts";
+import { DiscordRefused } from "./rest.ts";
 
 /** Discord shows the sign for 10 s. */
 const typingEveryMs = 8_000;
@@ -36,6 +37,8 @@ interface Live {
   /** What is to be shown next; null: what is there is up to date. */
   wanted: string | null;
   saying: Promise<void> | null;
+  /** Discord does not let us write there; each further try would count against us. */
+  isRefused: boolean;
   typing: NodeJS.Timeout | undefined;
 }
 
@@ -75,7 +78,8 @@ export class ProgressShow {
     const known = this.#lives.get(envelope.messageId);
     if (known !== undefined) return known;
     const start = { envelope, startedAt: Date.now(), ended: new AbortController() };
-    const live: Live = { ...start, agent: "", text: "", wanted: null, saying: null, typing: undefined };
+    const shown = { agent: "", text: "", wanted: null, saying: null, isRefused: false };
+    const live: Live = { ...start, ...shown, typing: undefined };
     this.#lives.set(envelope.messageId, live);
     const typeOnce = async () => {
       const { isOver, type } = this.#options;
@@ -102,7 +106,9 @@ export class ProgressShow {
   }
 
   #showText(live: Live, agent: string, delta: string): void {
-    live.agent ||= agent;
+    // After a hand-off another one writes, from the beginning.
+    if (live.agent !== agent) live.text = "";
+    live.agent = agent;
     live.text += delta;
     const isSlow = Date.now() - live.startedAt >= showAfterMs;
     if (isSlow && live.text.trim().length > 20) this.#want(live, `${live.text.trim()} …`);
@@ -123,18 +129,20 @@ export class ProgressShow {
   }
 
   #want(live: Live, text: string): void {
+    if (live.isRefused) return;
     live.wanted = text;
     live.saying ??= this.#sayOn(live);
   }
 
   async #sayOn(live: Live): Promise<void> {
-    while (live.wanted !== null && !live.ended.signal.aborted) {
+    while (live.wanted !== null && !live.isRefused && !live.ended.signal.aborted) {
       const text = live.wanted;
       live.wanted = null;
       try {
         if (await this.#options.isOver(live.envelope.messageId)) return void this.#end(live);
         await this.#options.say(live.envelope, live.agent, text, AbortSignal.timeout(10_000));
       } catch (error) {
+        if (error instanceof DiscordRefused) live.isRefused = true;
         this.#options.log.debug(
           { component: "discord", reason: asError(error).message },
           "progress could not be shown",

@@ -147,9 +147,10 @@ class DiscordSpeaker implements Speaker {
   }
 
   async #sayMeanwhile(envelope: Envelope, agent: string, text: string, signal: AbortSignal): Promise<void> {
-    const { sql } = this.#options;
+    const { sql, voices, places } = this.#options;
     const [voice] = this.#botsFor(agent, envelope);
     if (voice === undefined) return;
+    await mustBeAllowed(envelope, voices.reception(), places, signal);
     try {
       const how = { sql, voice, all: await this.#all(envelope, signal), agent, maybeThere: false };
       const [part = ""] = splitText(text).parts;
@@ -174,9 +175,11 @@ class DiscordSpeaker implements Speaker {
   }
 
   async #type(envelope: Envelope, agent: string, signal: AbortSignal): Promise<void> {
+    const { voices, places } = this.#options;
     const { conversationId } = envelope;
     const [voice] = this.#botsFor(agent, envelope);
     if (voice === undefined) return;
+    await mustBeAllowed(envelope, voices.reception(), places, signal);
     const typing = { method: "POST", path: `/channels/${conversationId}/typing`, repeatable: false } as const;
     await voice.rest.call(typing, signal).catch((error: unknown) => {
       if (isVoiceless(error, voice)) this.#closed.note(voice, conversationId);

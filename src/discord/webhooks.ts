@@ -3,6 +3,7 @@ import type { Envelope, Snowflake } from "../envelope.ts";
 import { asError } from "../errors.ts";
 import type { Logger } from "../log.ts";
 import { linkTo } from "./link.ts";
+import type { Places } from "./places.ts";
 import { DiscordRefused } from "./rest.ts";
 import type { Voice } from "./voices.ts";
 
@@ -17,7 +18,7 @@ export interface Guise {
 export interface Webhooks {
   /** Null: this agent does not, or not here. */
   voiceOf(agent: string, envelope: Envelope, signal: AbortSignal): Promise<Voice | null>;
-  /** The voices that something may have been said with here; empty unless some agent speaks so. */
+  /** The voices that something may have been said with here; empty unless some agent speaks so. Makes none. */
   here(envelope: Envelope, signal: AbortSignal): Promise<readonly Voice[]>;
 }
 
@@ -28,45 +29,33 @@ const askAgainMs = 10 * 60_000;
 
 const webhook = z.object({ id: z.string(), token: z.string().optional(), application_id: z.string().nullish() });
 type Usable = { readonly id: Snowflake; readonly token: string };
+/** What is known of a channel. `isLast`: there is nothing more to be had. */
+type Known = { readonly found: Usable | null; readonly isLast: boolean; readonly until: number };
 
 /** `guiseOf`: how an agent looks, if it speaks through webhooks at all; `isUsed`: whether any does. */
 export function makeWebhooks(options: {
   reception: () => Voice;
   guiseOf: (agent: string) => Guise | null;
   isUsed: () => boolean;
+  places: Places;
   log: Logger;
 }): Webhooks {
-  const { reception, guiseOf, isUsed, log } = options;
-  const known = new Map<Snowflake, { readonly found: Usable | null; readonly until: number }>();
-
-  const find = async (channelId: Snowflake, signal: AbortSignal): Promise<Usable | null> => {
-    const { rest, userId } = reception();
-    const path = `/channels/${channelId}/webhooks` as const;
-    const all = z.array(webhook).parse(await rest.call({ method: "GET", path, repeatable: true }, signal));
-    const own = all.find((one) => one.application_id === userId && one.token !== undefined);
-    if (own?.token !== undefined) return { id: own.id, token: own.token };
-    const body = { name: ownName };
-    const made = webhook.parse(await rest.call({ method: "POST", path, body, repeatable: false }, signal));
-    return made.token === undefined ? null : { id: made.id, token: made.token };
+  const { reception, guiseOf, isUsed, places, log } = options;
+  const usable = makeFinder(reception, log);
+  /** A webhook belongs to a channel; in its threads, private ones too, it speaks from there. */
+  const channelOf = async ({ guildId, channelId }: Envelope): Promise<Snowflake> => {
+    const place = guildId === null ? null : await places.of(guildId);
+    const found = place?.guild.channels.get(channelId);
+    return found?.kind === "private-thread" ? (found.parentId ?? channelId) : channelId;
   };
-  const usable = async (channelId: Snowflake, signal: AbortSignal): Promise<Usable | null> => {
-    const before = known.get(channelId);
-    if (before !== undefined && before.until > Date.now()) return before.found;
-    const found = await find(channelId, signal).catch((error: unknown) => {
-      if (!(error instanceof DiscordRefused)) throw error;
-      const reason = asError(error).message;
-      log.warn({ component: "discord", channelId, reason }, "no webhook may be had here: the reception speaks");
-      return null;
-    });
-    known.set(channelId, { found, until: found === null ? Date.now() + askAgainMs : Number.POSITIVE_INFINITY });
-    return found;
-  };
+  /** `agent` null: for looking only. */
   const voiceIn = async (envelope: Envelope, agent: string | null, guise: Guise, signal: AbortSignal) => {
+    const { conversationId } = envelope;
     if (envelope.guildId === null || envelope.interactionToken) return null;
-    const found = await usable(envelope.channelId, signal);
+    const channelId = await channelOf(envelope);
+    const found = await usable.find(channelId, agent !== null, signal);
     if (found === null) return null;
-    const { channelId, conversationId } = envelope;
-    const forget = () => void known.delete(channelId);
+    const forget = () => usable.forget(channelId);
     const thread: Record<string, string> = conversationId === channelId ? {} : { thread_id: conversationId };
     const seat = { path: `/webhooks/${found.id}/${found.token}`, thread, ...guise, forget } as const;
     return { agent, userId: found.id, rest: reception().rest, webhook: seat } satisfies Voice;
@@ -81,6 +70,52 @@ export function makeWebhooks(options: {
       return voice === null ? [] : [voice];
     },
   };
+}
+
+/** Finds our own webhook of a channel, remembers it, and makes it where there is none, if it is to speak. */
+function makeFinder(reception: () => Voice, log: Logger) {
+  const known = new Map<Snowflake, Known>();
+  /** One at a time looks in a channel: two would make two webhooks there. */
+  const looking = new Map<Snowflake, Promise<unknown>>();
+
+  const ask = async (channelId: Snowflake, makes: boolean, signal: AbortSignal): Promise<Usable | null> => {
+    const { rest, userId } = reception();
+    const path = `/channels/${channelId}/webhooks` as const;
+    const all = z.array(webhook).parse(await rest.call({ method: "GET", path, repeatable: true }, signal));
+    const own = all.find((one) => one.application_id === userId && one.token !== undefined);
+    if (own?.token !== undefined) return { id: own.id, token: own.token };
+    if (!makes) return null;
+    const body = { name: ownName };
+    const made = webhook.parse(await rest.call({ method: "POST", path, body, repeatable: false }, signal));
+    return made.token === undefined ? null : { id: made.id, token: made.token };
+  };
+  const look = async (channelId: Snowflake, makes: boolean, signal: AbortSignal): Promise<Usable | null> => {
+    const before = known.get(channelId);
+    if (before !== undefined && before.until > Date.now() && (before.isLast || !makes)) return before.found;
+    let isRefused = false;
+    const found = await ask(channelId, makes, signal).catch((error: unknown) => {
+      if (!(error instanceof DiscordRefused)) throw error;
+      isRefused = true;
+      const reason = asError(error).message;
+      log.warn({ component: "discord", channelId, reason }, "no webhook may be had here: the reception speaks");
+      return null;
+    });
+    const until = found === null ? Date.now() + askAgainMs : Number.POSITIVE_INFINITY;
+    known.set(channelId, { found, isLast: makes || isRefused || found !== null, until });
+    return found;
+  };
+  const find = async (channelId: Snowflake, makes: boolean, signal: AbortSignal): Promise<Usable | null> => {
+    const before = looking.get(channelId) ?? Promise.resolve();
+    const mine = before.then(() => look(channelId, makes, signal));
+    const quiet = mine.catch(() => {});
+    looking.set(channelId, quiet);
+    try {
+      return await mine;
+    } finally {
+      if (looking.get(channelId) === quiet) looking.delete(channelId);
+    }
+  };
+  return { find, forget: (channelId: Snowflake) => void known.delete(channelId) };
 }
 
 /** What stands above an answer through a webhook, which cannot reply: whom it answers, and where. */

@@ -195,6 +195,11 @@ export function readChannel(value: unknown): WireChannel | null {
   return channel.safeParse(value).data ?? null;
 }
 
+/** Reads the roles of a member that REST returned; null when it is none. */
+export function readRoles(value: unknown): readonly string[] | null {
+  return member.safeParse(value).data?.roles ?? null;
+}
+
 /** Reads a guild that REST returned; null when it is none. */
 export function readGuild(value: unknown): WireGuild | null {
   return guild.safeParse(value).data ?? null;

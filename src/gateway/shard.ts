@@ -7,6 +7,7 @@ import { endsSession, fatalCodes } from "./close-codes.ts";
 import type { Lease } from "./leases.ts";
 import { untilAborted } from "../resilience/policies.ts";
 import { backoffMs, pause, untilGranted } from "./identify.ts";
+import { watchForSilence } from "./silence.ts";
 
 /** One event as it came over the wire, with the session it belongs to. */
 export interface Dispatch {
@@ -46,8 +47,8 @@ export interface ShardOptions {
 
 /** From the connection to the session, save for the wait for an IDENTIFY. */
 const deadlineMs = 15_000;
-/** An acknowledgement may be this late. */
-const graceMs = 1_000;
+/** Failures in a row at the address of a session, before it is resumed where new ones begin. */
+const mostFailures = 3;
 
 /** Opens the connection of a shard, and keeps opening it until `handOver`. Resumes the lease's session where there is one. */
 export function openShard(options: ShardOptions): Shard {
@@ -71,8 +72,7 @@ class LiveShard implements Shard {
   #lastSequence: number;
   #heardAt: number | null = null;
   #deadline: NodeJS.Timeout | undefined;
-  #beatAt = 0;
-  #silence: NodeJS.Timeout | undefined;
+  readonly #silence = watchForSilence(() => this.#startOver("Discord is silent"));
 
   constructor(options: ShardOptions) {
     this.#options = options;
@@ -195,6 +195,9 @@ class LiveShard implements Shard {
       await pause(waitMs, this.#over.signal).catch(() => new Promise(() => {}));
     }
     this.#failures += 1;
+    // The address to resume at may be gone while the session is not.
+    if (this.#session !== null && this.#failures > mostFailures)
+      this.#session = { ...this.#session, resumeURL: this.#options.gatewayUrl };
     this.#startDeadline();
     this.#options.metrics.gatewayConnects.inc({ kind: this.#session === null ? "identify" : "resume" });
     return this.#session;
@@ -232,10 +235,7 @@ class LiveShard implements Shard {
   /** The library notices a missing acknowledgement too, and then waits half a minute for a peer that is gone to say goodbye. */
   #onHeartbeat(at: number): void {
     this.#heardAt = Date.now();
-    clearTimeout(this.#silence);
-    const everyMs = at - this.#beatAt;
-    if (this.#beatAt > 0) this.#silence = setTimeout(() => this.#startOver("Discord is silent"), 2 * everyMs + graceMs);
-    this.#beatAt = at;
+    this.#silence.beat(at);
   }
 
   #startOver(why: string): void {
@@ -265,8 +265,7 @@ class LiveShard implements Shard {
 
   #quiet(): void {
     clearTimeout(this.#deadline);
-    clearTimeout(this.#silence);
-    this.#beatAt = 0;
+    this.#silence.reset();
   }
 
   #onClosed(code: number): void {

@@ -12,7 +12,7 @@ import {
 import { DiscordRefused, type DiscordRest } from "../discord/rest.ts";
 import type { Snowflake } from "../envelope.ts";
 import type { Logger } from "../log.ts";
-import { readChannel, readGuild, type WireChannel, type WireGuild } from "./dispatch.ts";
+import { readChannel, readGuild, readRoles, type WireChannel, type WireGuild } from "./dispatch.ts";
 
 const dm = 1;
 const voice = new Set([2, 13]);
@@ -58,9 +58,18 @@ interface Placed {
   readonly guild_id?: string | undefined;
 }
 
+/** What is needed to look a place up. */
+interface Looking {
+  readonly database: Database;
+  readonly rest: DiscordRest;
+  readonly places: Places;
+  readonly self: () => { readonly userId: Snowflake };
+  readonly log: Logger;
+}
+
 /** Where these were written, by channel; what is not known yet is fetched, and what cannot be known counts as private. */
 export async function locate(
-  options: { database: Database; rest: DiscordRest; places: Places; log: Logger },
+  options: Looking,
   placed: readonly Placed[],
   signal: AbortSignal,
 ): Promise<ReadonlyMap<Snowflake, Where>> {
@@ -134,11 +143,7 @@ async function whereOf(
 }
 
 /** Fetches what is not known yet of these channels and of their guilds: after a resume Discord tells nothing of them. */
-async function ensureChannels(
-  options: { database: Database; rest: DiscordRest; places: Places; log: Logger },
-  placed: readonly Placed[],
-  signal: AbortSignal,
-): Promise<void> {
+async function ensureChannels(options: Looking, placed: readonly Placed[], signal: AbortSignal): Promise<void> {
   const { database, places } = options;
   const wanted = new Map(placed.map((one) => [one.channel_id, one.guild_id ?? null]));
   const known = await whereOf(database, [...wanted.keys()]);
@@ -160,25 +165,18 @@ async function ensureChannels(
   }
 }
 
-async function fetchGuild(
-  options: { database: Database; rest: DiscordRest; log: Logger },
-  guildId: Snowflake,
-  signal: AbortSignal,
-): Promise<void> {
+async function fetchGuild(options: Looking, guildId: Snowflake, signal: AbortSignal): Promise<void> {
   const guild = readGuild(await fetchOrNull(options, `/guilds/${guildId}`, signal));
   const channels = await fetchOrNull(options, `/guilds/${guildId}/channels`, signal);
+  const own = await fetchOrNull(options, `/guilds/${guildId}/members/${options.self().userId}`, signal);
   if (guild === null || !Array.isArray(channels)) return;
   const read = channels.flatMap((one) => readChannel(one) ?? []).map((one) => ({ ...one, guild_id: guildId }));
-  await storeGuild(options.database, toStoredGuild(guild), null);
+  await storeGuild(options.database, toStoredGuild(guild), readRoles(own));
   await storeChannels(options.database, read.map(toStoredChannel));
 }
 
 /** Null: Discord refuses. What is merely away is worth waiting for, and thrown. */
-async function fetchOrNull(
-  { rest, log }: { rest: DiscordRest; log: Logger },
-  path: `/${string}`,
-  signal: AbortSignal,
-): Promise<unknown> {
+async function fetchOrNull({ rest, log }: Looking, path: `/${string}`, signal: AbortSignal): Promise<unknown> {
   const patience = AbortSignal.any([signal, AbortSignal.timeout(20_000)]);
   try {
     return await rest.call<unknown>({ method: "GET", path, repeatable: true }, patience);

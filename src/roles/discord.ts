@@ -58,6 +58,7 @@ export function makeMouth(
     reception: () => voices.reception(),
     guiseOf: (name) => guiseOf(settings.current().agents.find((agent) => agent.name === name)),
     isUsed: () => settings.current().agents.some(({ voice }) => voice.webhook !== null),
+    places,
     log,
   });
   const { apiUrl } = config.discord;

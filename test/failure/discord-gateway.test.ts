@@ -142,6 +142,43 @@ describeUnless(await whyNoPostgres(), "what people say reaches the bot once", ()
     await vi.waitFor(() => expect(simulator.report().liveSockets).toBe(0), patience);
   });
 
+  it("when the address of its session is gone: it resumes where new sessions begin", async () => {
+    await open();
+    const first = await start();
+    ask(2);
+    await answeredOnce();
+    expect(await stop(first, "SIGTERM")).toBe(0);
+    ask(2);
+    await administer(home.env["POSTGRESQL_URL"] ?? "", "update shards set resume_url = 'ws://127.0.0.1:9'");
+    bots.push(startDiscordBot(simulator, home));
+    await answeredOnce();
+    expect(simulator.report()).toMatchObject({ identifies: 1, resumeds: 1, doubledPosts: [] });
+  });
+
+  it("when a server is not known any more: it is looked up, with what the bot may do there", async () => {
+    await open();
+    const { world } = simulator;
+    const role = world.addRole(house.guild, { name: "bot" });
+    world.setMember(house.guild, world.reception, { roles: [role] });
+    const overwrites = [
+      { of: house.guild.id, deny: ["sendMessages"] as const },
+      { of: role, allow: ["sendMessages"] as const },
+    ];
+    const quiet = world.addChannel(house.guild, { name: "quiet", overwrites });
+    const first = await start();
+    ask(1);
+    await answeredOnce();
+    expect(await stop(first, "SIGTERM")).toBe(0);
+    await administer(home.env["POSTGRESQL_URL"] ?? "", "delete from channels");
+    await administer(home.env["POSTGRESQL_URL"] ?? "", "delete from guilds");
+    await start();
+    const asked = world.say({ channel: quiet, author: house.ann, text: `<@${world.reception.id}> here?` });
+    await vi.waitFor(
+      () => expect(answersIn(simulator, quiet).map(({ replyTo }) => replyTo)).toEqual([asked.id]),
+      patience,
+    );
+  });
+
   it.each<[string, (simulator: DiscordSimulator) => void]>([
     ["Discord asks for a reconnect (op 7)", ({ faults }) => faults.askReconnect()],
     ["the connection is cut", ({ faults }) => faults.cut()],

@@ -62,6 +62,22 @@ describe.concurrent("an answer is on Discord once", () => {
       expectInAll(house, 1, random);
     }));
 
+  it("when somebody has deleted what was shown of it, and Discord still knows that message by its nonce", async () =>
+    inHouse({ nonceOutlivesMessage: true }, async (house) => {
+      const { discord, world, start, ask, repliesTo, answered } = house;
+      await start();
+      const reply = Array.from({ length: 40 }, (_, n) => `Sentence ${n} of a story.`).join(" ");
+      const asked = ask("what is new?", {
+        model: { reply: { agent: "mira", reply }, firstTokenMs: 3_200, chunkMs: 120 },
+      });
+      await vi.waitFor(() => expect(repliesTo(asked)).toHaveLength(1), patience);
+      const [draft] = repliesTo(asked);
+      if (draft !== undefined) world.delete(draft);
+      await answered(asked, "Sentence 39 of a story.");
+      expect(discord.report().dedupedPosts).toBeGreaterThan(0);
+      expectInAll(house, 1);
+    }));
+
   it("when Discord fails for longer than anybody waits: it is put back and said later", async () =>
     inHouse({}, async (house) => {
       const { discord, ask, answered, logged } = house;
@@ -193,10 +209,22 @@ describe.concurrent("a message that cannot be answered is buried with its reason
         overwrites: [{ of: guild.id, deny: ["sendMessages"] }],
       });
       await start();
-      ask("may you speak?", { channel: muted });
+      ask("may you speak?", { channel: muted, model: { firstTokenMs: 1_500 } });
       await buriedBecause(house, /^discord_refused: .+Send Messages/);
+      expect(discord.report().restRequests["POST /channels/:channel/typing"]).toBeUndefined();
       await answered(ask("elsewhere"), "elsewhere");
       expect(discord.report().posts).toBe(1);
+    }));
+
+  it("because Discord refuses it, which is not asked with every sentence of a long answer", async () =>
+    inHouse({}, async (house) => {
+      const { discord, start, ask } = house;
+      await start();
+      discord.faults.add({ ...messages, fault: "error", status: 403, code: 50_013, times: null });
+      const reply = Array.from({ length: 120 }, (_, n) => `Sentence ${n} of a story.`).join(" ");
+      ask("may you speak?", { model: { reply: { agent: "mira", reply }, firstTokenMs: 3_200, chunkMs: 120 } });
+      await buriedBecause(house, /^discord_refused: .+50013/);
+      expect(discord.report().restRequests["POST /channels/:channel/messages"]).toBeLessThanOrEqual(3);
     }));
 
   it("because the channel was deleted meanwhile", async () =>

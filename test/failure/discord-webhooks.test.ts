@@ -59,6 +59,29 @@ describe.concurrent("an agent that speaks through webhooks", () => {
       expect(world.messages(general).filter(({ webhookId }) => webhookId !== null)).toHaveLength(2);
     }));
 
+  it("has it in private threads too, where the webhook of their channel speaks, made once by two answers at a time", async () =>
+    inHouseWithWebhooks(async (house, flags) => {
+      const { world, discord, general, ann, start } = house;
+      mayMake(house);
+      const rooms = ["one", "two"].map((name) =>
+        world.addThread(general, { name, owner: ann, private: true, members: [world.reception] }),
+      );
+      await start({}, flags);
+      const asked = rooms.map((room) => askTeo(house, `which version, in ${room.name}?`, { channel: room }));
+      const said = await Promise.all(asked.map((one) => answered(house, one)));
+      expect(said.map(({ authorName }) => authorName)).toEqual(["Teo", "Teo"]);
+      expect(discord.report().restRequests["POST /channels/:channel/webhooks"]).toBe(1);
+    }));
+
+  it("leaves no webhook where only others speak", async () =>
+    inHouseWithWebhooks(async (house, flags) => {
+      const { discord, start, ask, answered: answeredPlainly } = house;
+      mayMake(house);
+      await start({}, flags);
+      await answeredPlainly(ask("who lives here?"), "who lives here?");
+      expect(discord.report().restRequests["POST /channels/:channel/webhooks"]).toBeUndefined();
+    }));
+
   it("is spoken for by the reception where the bot may make no webhook, and in direct conversations", async () =>
     inHouseWithWebhooks(async (house, flags) => {
       const { world, ann, start, answered: answeredPlainly } = house;

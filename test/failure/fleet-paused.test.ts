@@ -47,11 +47,12 @@ describeUnless(await whyNoOwnPostgres(), "a worker that stands still while it sh
     fleet.ask(1);
     await eventually(isUnfinished);
     const { faults } = fleet.discord;
-    faults.add({ on: "rest", fault: "delay", method: "PATCH", delayMs: 25_000 });
+    faults.add({ on: "rest", fault: "delay", method: "PATCH", delayMs: null });
     await vi.waitFor(() => expect(faults.pending()).toEqual([]), patience);
     first.kill("SIGSTOP");
     await fleet.start("worker");
     await eventually(isWhole);
+    expect(faults.release()).toBe(1);
     await eventually(isUnfinished);
     first.kill("SIGCONT");
     await eventually(isWhole);

@@ -10,6 +10,8 @@ export interface Faults {
   /** Forgets what was added; what was done at once stays done. */
   clear(): void;
   pending(): Fault[];
+  /** Lets go of what a "delay" without an end holds back, and returns how many requests those were. */
+  release(): number;
 
   /** Closes with this code; the session can be resumed. */
   close(code: number, which?: Which): number;
@@ -48,6 +50,7 @@ export function makeFaults(state: State, gateway: Gateway, script: Script): Faul
     add: (...added) => script.add(...added),
     clear: () => script.clear(),
     pending: () => script.pending(),
+    release: () => script.release(),
     close: (code, which) => each(which, (connection) => connection.close(code)),
     cut: (which) => each(which, (connection) => connection.cut()),
     freeze: (which) => each(which, (connection) => connection.freeze()),

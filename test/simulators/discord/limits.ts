@@ -15,6 +15,8 @@ export interface Limits {
   readonly sendsPerMinute: number;
   /** How long the same author and nonce mean the same message. */
   readonly nonceKeepMs: number;
+  /** True: a message that was deleted is still what its nonce means. */
+  readonly nonceOutlivesMessage: boolean;
   readonly interactionAckMs: number;
   readonly interactionTokenMs: number;
   /** Of each channel's messages. */
@@ -46,6 +48,7 @@ export const usualLimits: Limits = {
   guildsPerShard: 2_500,
   sendsPerMinute: 120,
   nonceKeepMs: 300_000,
+  nonceOutlivesMessage: false,
   interactionAckMs: 3_000,
   interactionTokenMs: 900_000,
   messageBucket: { limit: 1_000, perMs: 1_000 },

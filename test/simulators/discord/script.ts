@@ -31,7 +31,8 @@ export interface RestFault {
   /** Of "429"; "user" unless told otherwise. */
   readonly scope?: "user" | "global" | "shared";
   readonly retryAfterSeconds?: number;
-  readonly delayMs?: number;
+  /** Of "delay" and "act-then-delay"; null: until `release`. */
+  readonly delayMs?: number | null;
 }
 
 /** One thing the gateway does wrong: to a connection, in answer to IDENTIFY or RESUME, or with an event. */
@@ -86,10 +87,15 @@ export interface Script {
   pending(): Fault[];
   rest(request: RestMoment): RestFault | null;
   gateway(moment: GatewayMoment): GatewayFault | null;
+  /** Does this at `release`. */
+  hold(go: () => void): void;
+  /** Lets go of what is held back, and returns how much it was. */
+  release(): number;
 }
 
 export function makeScript(report: Report): Script {
   let queue: { readonly fault: Fault; left: number }[] = [];
+  let held: (() => void)[] = [];
   const take = <T extends Fault>(fits: (fault: Fault) => fault is T): T | null => {
     for (const entry of queue) {
       const { fault } = entry;
@@ -109,6 +115,13 @@ export function makeScript(report: Report): Script {
       queue = [];
     },
     pending: () => queue.map(({ fault }) => fault),
+    hold: (go) => void held.push(go),
+    release: () => {
+      const going = held;
+      held = [];
+      for (const go of going) go();
+      return going.length;
+    },
     rest: ({ method, path, body, bot }) =>
       take(
         (fault): fault is RestFault =>

@@ -36,11 +36,11 @@ export async function answerRest(parts: RestParts, request: IncomingMessage, res
   const go = () => act(parts, { method, path, url, token, host: request.headers.host ?? "" }, read);
   if (fault === null) return write(parts, response, go());
   // What was held back is done also when nobody waits for it any more.
-  if (fault.fault === "delay") return later(fault, () => write(parts, response, go()));
+  if (fault.fault === "delay") return later(script, fault, () => write(parts, response, go()));
   const answer = go();
   if (fault.fault === "act-then-drop") return void response.destroy();
   if (fault.fault === "act-then-hang") return undefined;
-  return later(fault, () => write(parts, response, answer));
+  return later(script, fault, () => write(parts, response, answer));
 }
 
 interface Arrived {
@@ -131,8 +131,9 @@ function limited(
   };
 }
 
-function later(fault: RestFault, go: () => void): void {
-  setTimeout(go, fault.delayMs ?? 0).unref();
+function later(script: Script, { delayMs = 0 }: RestFault, go: () => void): void {
+  if (delayMs === null) return script.hold(go);
+  setTimeout(go, delayMs).unref();
 }
 
 function write({ rateLimits, report }: RestParts, response: ServerResponse, answer: Answer): void {

@@ -1,10 +1,10 @@
 import type { Message } from "../world/message.ts";
 import type { Call } from "./call.ts";
 
-/** The visible message of this author with this nonce, when it is young enough; null otherwise. */
+/** The message of this author with this nonce, when it is young enough and, usually, still there; null otherwise. */
 export function recall({ nonces, state, limits, bot }: Call, nonce: string): Message | null {
   const message = nonces.get(`${bot.id} ${nonce}`);
-  if (message === undefined || message.deletedAt !== null) return null;
+  if (message === undefined || (message.deletedAt !== null && !limits.nonceOutlivesMessage)) return null;
   return state.now() - message.createdAt < limits.nonceKeepMs ? message : null;
 }
 

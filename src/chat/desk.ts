@@ -110,6 +110,8 @@ export interface PrivacyDesk {
 
 /** What was decided about a message, and the answer that people were given, where there is one. */
 export interface Outcome {
+  /** False: there is an answer, which is being given at this moment. */
+  readonly isDecided: boolean;
   readonly answer: { readonly text: string; readonly receipt: Receipt } | null;
 }
 

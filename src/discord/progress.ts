@@ -2,6 +2,7 @@ import type { Progress } from "../chat/chat.ts";
 import type { Envelope, Snowflake } from "../envelope.ts";
 import { asError } from "../errors.ts";
 import type { Logger } from "../log.ts";
+import { pause } from "../resilience/policies.ts";
 import { localeOf, phrase } from "./phrases.ts";
 import { DiscordRefused } from "./rest.ts";
 
@@ -21,6 +22,8 @@ const longestMs = 15 * 60_000;
 interface ProgressOptions {
   /** Makes the answer so far look like this text. */
   readonly say: (envelope: Envelope, agent: string, text: string, signal: AbortSignal) => Promise<void>;
+  /** Makes good what `say` may have written over, unless this process itself goes on to speak, or stops. */
+  readonly restore: (envelope: Envelope, unless: AbortSignal) => Promise<void>;
   readonly type: (envelope: Envelope, agent: string, signal: AbortSignal) => Promise<void>;
   /** True when there is an answer, or will be none: a process that stood still may come back when another has spoken. */
   readonly isOver: (messageId: Snowflake) => Promise<boolean>;
@@ -32,6 +35,8 @@ interface Live {
   readonly envelope: Envelope;
   readonly startedAt: number;
   readonly ended: AbortController;
+  /** Aborts when the answer is spoken by this process, or by none because it stops. */
+  readonly finished: AbortController;
   agent: string;
   text: string;
   /** What is to be shown next; null: what is there is up to date. */
@@ -66,18 +71,23 @@ export class ProgressShow {
   /** Ends the show of one message and resolves, when nothing of it is under way any more, to whose it was; null: there was none. */
   async finish(messageId: Snowflake): Promise<Envelope | null> {
     const live = this.#lives.get(messageId);
-    if (live !== undefined) await this.#end(live);
+    if (live !== undefined) await this.#finish(live);
     return live?.envelope ?? null;
   }
 
   async stop(): Promise<void> {
-    await Promise.all(this.#lives.values().map((live) => this.#end(live)));
+    await Promise.all(this.#lives.values().map((live) => this.#finish(live)));
+  }
+
+  async #finish(live: Live): Promise<void> {
+    live.finished.abort();
+    await this.#end(live);
   }
 
   #begin(envelope: Envelope): Live {
     const known = this.#lives.get(envelope.messageId);
     if (known !== undefined) return known;
-    const start = { envelope, startedAt: Date.now(), ended: new AbortController() };
+    const start = { envelope, startedAt: Date.now(), ended: new AbortController(), finished: new AbortController() };
     const shown = { agent: "", text: "", wanted: null, saying: null, isRefused: false };
     const live: Live = { ...start, ...shown, typing: undefined };
     this.#lives.set(envelope.messageId, live);
@@ -140,7 +150,7 @@ export class ProgressShow {
       live.wanted = null;
       try {
         if (await this.#options.isOver(live.envelope.messageId)) return void this.#end(live);
-        await this.#options.say(live.envelope, live.agent, text, AbortSignal.timeout(10_000));
+        await this.#say(live, text);
       } catch (error) {
         if (error instanceof DiscordRefused) live.isRefused = true;
         this.#options.log.debug(
@@ -148,20 +158,16 @@ export class ProgressShow {
           "progress could not be shown",
         );
       }
-      await sleepUnless(editEveryMs, live.ended.signal);
+      await pause(editEveryMs, live.ended.signal).catch(() => {});
     }
     live.saying = null;
   }
-}
 
-async function sleepUnless(ms: number, signal: AbortSignal): Promise<void> {
-  await new Promise<void>((resolve) => {
-    const timer = setTimeout(resolve, ms);
-    const stop = () => {
-      clearTimeout(timer);
-      resolve();
-    };
-    if (signal.aborted) stop();
-    else signal.addEventListener("abort", stop, { once: true });
-  });
+  async #say({ envelope, agent, finished }: Live, text: string): Promise<void> {
+    try {
+      await this.#options.say(envelope, agent, text, AbortSignal.timeout(10_000));
+    } finally {
+      await this.#options.restore(envelope, finished.signal);
+    }
+  }
 }

@@ -4,13 +4,14 @@ import type { Sql } from "../connections/postgres.ts";
 import type { Envelope, Snowflake } from "../envelope.ts";
 import { asError, ForeseenError } from "../errors.ts";
 import type { Logger } from "../log.ts";
+import { pause } from "../resilience/policies.ts";
+import { mustBeAllowed } from "./allowed.ts";
 import { readAttachments } from "./attachments.ts";
 import { makeClosedPlaces } from "./closed-places.ts";
 import { findSpoken } from "./history.ts";
 import { breakPromise } from "./ignored.ts";
-import { permission, permissionsIn } from "./permissions.ts";
 import { localeOf, phrase } from "./phrases.ts";
-import type { Place, Places } from "./places.ts";
+import type { Places } from "./places.ts";
 import { bringAbout, takeBack, type Content } from "./post.ts";
 import { ProgressShow } from "./progress.ts";
 import { DiscordRefused } from "./rest.ts";
@@ -54,6 +55,7 @@ class DiscordSpeaker implements Speaker {
     this.#options = options;
     this.#progress = new ProgressShow({
       say: (envelope, agent, text, signal) => this.#sayMeanwhile(envelope, agent, text, signal),
+      restore: (envelope, unless) => this.#restoreAnswer(envelope, unless),
       type: (envelope, agent, signal) => this.#type(envelope, agent, signal),
       isOver: async (messageId) => (await options.outcomeOf(messageId)) !== null,
       log: options.log,
@@ -151,18 +153,33 @@ class DiscordSpeaker implements Speaker {
     const [voice] = this.#botsFor(agent, envelope);
     if (voice === undefined) return;
     await mustBeAllowed(envelope, voices.reception(), places, signal);
-    try {
-      const how = { sql, voice, all: await this.#all(envelope, signal), agent, maybeThere: false };
-      const [part = ""] = splitText(text).parts;
-      await bringAbout(how, envelope, [{ text: part, file: null, components: [] }], signal);
-    } finally {
-      await this.#restoreAnswer(envelope);
+    const how = { sql, voice, all: await this.#all(envelope, signal), agent, maybeThere: false };
+    const [part = ""] = splitText(text).parts;
+    await bringAbout(how, envelope, [{ text: part, file: null, components: [] }], signal);
+  }
+
+  /**
+   * What was just said may have stood still on its way, and come after the answer of another process, in its place. That process may still be at it:
+   * then its end is waited for, unless it is this one that speaks.
+   */
+  async #restoreAnswer(envelope: Envelope, unless: AbortSignal): Promise<void> {
+    for (let looks = 0; looks === 0 || (looks < mostLooks && !unless.aborted); looks += 1) {
+      try {
+        const outcome = await this.#options.outcomeOf(envelope.messageId);
+        if (outcome === null) return;
+        if (outcome.isDecided) return await this.#showAgain(envelope, outcome);
+      } catch (error) {
+        if (error instanceof DiscordRefused) throw error;
+        this.#options.log.warn(
+          { component: "discord", reason: asError(error).message },
+          "an answer is not restored yet",
+        );
+      }
+      await pause(lookEveryMs, unless).catch(() => {});
     }
   }
 
-  /** What was just said may have stood still on its way, and come after the answer of another process, in its place. */
-  async #restoreAnswer(envelope: Envelope): Promise<void> {
-    const answer = (await this.#options.outcomeOf(envelope.messageId))?.answer ?? null;
+  async #showAgain(envelope: Envelope, { answer }: Outcome): Promise<void> {
     if (answer === null) return;
     const { agent: name, agentDisplayName: displayName } = answer.receipt;
     const reply = { envelope, agent: { name, displayName }, ...answer, redelivered: true };
@@ -206,6 +223,10 @@ class DiscordSpeaker implements Speaker {
   }
 }
 
+/** How often, and how many times, it is looked whether the answer of another process is given. */
+const lookEveryMs = 1_000;
+const mostLooks = 60;
+
 const mostParts = 5;
 const longestPart = 2_000;
 
@@ -238,43 +259,4 @@ function contentsOf({ text, envelope }: Reply, head: string, mayAttach: boolean)
 function isVoiceless(error: unknown, { webhook }: Voice): boolean {
   if (error instanceof DiscordRefused) return webhook !== null || [50_001, 50_013, 10_003].includes(error.reason);
   return error instanceof ForeseenError && error.code === "discord_unauthorized";
-}
-
-/**
- * Looks before it speaks: a request that Discord refuses counts against us. What is not known yet is waited for, not tried. Resolves to whether files
- * may be sent; throws `discord_refused` where nothing may be said.
- */
-async function mustBeAllowed(
-  envelope: Envelope,
-  reception: Voice,
-  places: Places,
-  signal: AbortSignal,
-): Promise<boolean> {
-  const { guildId, conversationId: id } = envelope;
-  if (guildId === null || envelope.interactionToken) return true;
-  const { guild, ownRoles } = (await placeOf(id, guildId, places)) ?? (await missing(id, reception, signal));
-  const bits = permissionsIn(guild, id, { id: reception.userId, roles: ownRoles });
-  const needed = permission.viewChannel | permission.sendMessages;
-  if ((bits & needed) !== needed)
-    throw new DiscordRefused(
-      50_013,
-      "the bot may not write in this channel: give its role View Channel and Send Messages there",
-    );
-  return (bits & permission.attachFiles) !== 0n;
-}
-
-/** Null when the channel is not known, also after another look. */
-async function placeOf(channelId: Snowflake, guildId: Snowflake, places: Places): Promise<Place | null> {
-  const known = await places.of(guildId);
-  if (known?.guild.channels.has(channelId)) return known;
-  places.changed(guildId);
-  const place = await places.of(guildId);
-  return place?.guild.channels.has(channelId) ? place : null;
-}
-
-/** Discord refuses where the channel is gone; otherwise we only have not heard of it yet. */
-async function missing(channelId: Snowflake, { rest }: Voice, signal: AbortSignal): Promise<never> {
-  await rest.call({ method: "GET", path: `/channels/${channelId}`, repeatable: true }, signal);
-  const later = { kind: "retry", afterMs: 2_000 } as const;
-  throw new ForeseenError("discord_place_unknown", "the channel is not known yet", later);
 }

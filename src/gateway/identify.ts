@@ -1,7 +1,7 @@
 import type { Database } from "../connections/postgres.ts";
 import { asError, ForeseenError } from "../errors.ts";
 import type { Logger } from "../log.ts";
-import { untilAborted } from "../resilience/policies.ts";
+import { pause } from "../resilience/policies.ts";
 
 /** What Discord says about beginning sessions. */
 export interface SessionStartLimit {
@@ -93,11 +93,4 @@ function passes(error: Error, isAtWork: boolean): boolean {
   if (!(error instanceof ForeseenError)) return true;
   if (error.code === "discord_identify_budget") return isAtWork;
   return error.disposition.kind === "retry" && error.code !== "discord_unauthorized";
-}
-
-/** Waits; rejects with the signal's reason when it aborts before. */
-export async function pause(ms: number, signal: AbortSignal): Promise<void> {
-  const rung = Promise.withResolvers<void>();
-  const timer = setTimeout(rung.resolve, ms);
-  await untilAborted(rung.promise, signal).finally(() => clearTimeout(timer));
 }

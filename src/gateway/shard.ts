@@ -5,8 +5,8 @@ import type { Logger } from "../log.ts";
 import type { Metrics } from "../metrics.ts";
 import { endsSession, fatalCodes } from "./close-codes.ts";
 import type { Lease } from "./leases.ts";
-import { untilAborted } from "../resilience/policies.ts";
-import { backoffMs, pause, untilGranted } from "./identify.ts";
+import { pause, untilAborted } from "../resilience/policies.ts";
+import { backoffMs, untilGranted } from "./identify.ts";
 import { watchForSilence } from "./silence.ts";
 
 /** One event as it came over the wire, with the session it belongs to. */

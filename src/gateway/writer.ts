@@ -2,7 +2,7 @@ import { asError, ForeseenError } from "../errors.ts";
 import type { Logger } from "../log.ts";
 import type { Metrics } from "../metrics.ts";
 import type { Heard } from "./dispatch.ts";
-import { pause } from "./identify.ts";
+import { pause } from "../resilience/policies.ts";
 import { Fenced, type Progress } from "./leases.ts";
 
 /** One event on its way into Postgres. Null: it does not concern us, and only moves the watermark. */

@@ -50,7 +50,10 @@ export async function readOutcome(sql: Sql, messageId: Snowflake): Promise<Outco
   );
   if (row === undefined) return null;
   const { state, draft: text, receipt } = row;
-  return { answer: state === "answered" && text !== null && receipt !== null ? { text, receipt } : null };
+  return {
+    isDecided: state === "answered" || state === "ignored" || state === "buried",
+    answer: state === "answered" && text !== null && receipt !== null ? { text, receipt } : null,
+  };
 }
 
 /** How an answer came about, and where it was given; null when there is no answer, or it was forgotten. */

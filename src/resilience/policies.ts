@@ -145,10 +145,18 @@ export function makeRetry(options: RetryOptions): Retry {
 export async function untilAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
   const aborted = Promise.withResolvers<never>();
   const onAbort = () => aborted.reject(signal.reason);
+  if (signal.aborted) onAbort();
   signal.addEventListener("abort", onAbort, { once: true });
   try {
     return await Promise.race([work, aborted.promise]);
   } finally {
     signal.removeEventListener("abort", onAbort);
   }
+}
+
+/** Waits; rejects with the signal's reason when it aborts before. */
+export async function pause(ms: number, signal: AbortSignal): Promise<void> {
+  const rung = Promise.withResolvers<void>();
+  const timer = setTimeout(rung.resolve, ms);
+  await untilAborted(rung.promise, signal).finally(() => clearTimeout(timer));
 }

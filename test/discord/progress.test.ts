@@ -12,6 +12,7 @@ describe("a slow answer as it is written", () => {
     const said: [string, string][] = [];
     const show = new ProgressShow({
       say: async (_, agent, text) => void said.push([agent, text]),
+      restore: async () => {},
       type: async () => {},
       isOver: async () => false,
       log: pino({ enabled: false }),

@@ -50,6 +50,9 @@ describeUnless(await whyNoOwnPostgres(), "a worker that stands still while it sh
     faults.add({ on: "rest", fault: "delay", method: "PATCH", delayMs: null });
     await vi.waitFor(() => expect(faults.pending()).toEqual([]), patience);
     first.kill("SIGSTOP");
+    // What the other one has said is seen before it can note that it has.
+    const last = { on: "rest", method: "PATCH", when: "Sentence 39", times: null } as const;
+    faults.add({ ...last, fault: "act-then-delay", delayMs: 4_000 });
     await fleet.start("worker");
     await eventually(isWhole);
     expect(faults.release()).toBe(1);

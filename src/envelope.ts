@@ -1,6 +1,18 @@
 /** A Discord snowflake (or one made in its form by the terminal) as decimal digits; `bigint` in Postgres. */
 export type Snowflake = string;
 
+const discordEpochMs = 1_420_070_400_000;
+
+/** When a snowflake was made, in milliseconds since 1970: Discord's own clock. */
+export function momentOf(snowflake: Snowflake): number {
+  return Number(BigInt(snowflake) >> 22n) + discordEpochMs;
+}
+
+/** The smallest snowflake of a moment, given in milliseconds since 1970. */
+export function snowflakeAt(ms: number): Snowflake {
+  return String(BigInt(Math.max(0, Math.floor(ms - discordEpochMs))) << 22n);
+}
+
 /** Who may read the place a message was written in. Memories of private places are not used elsewhere. */
 export type Audience = "public" | "private" | "direct";
 

@@ -1,5 +1,5 @@
 import { DiscordRefused, type DiscordRest } from "../discord/rest.ts";
-import type { Snowflake } from "../envelope.ts";
+import { snowflakeAt, type Snowflake } from "../envelope.ts";
 import { asError } from "../errors.ts";
 import type { Logger } from "../log.ts";
 import { readMessage, type WireMessage } from "./dispatch.ts";
@@ -11,18 +11,7 @@ export interface Gap {
   readonly after: Snowflake;
 }
 
-const discordEpochMs = 1_420_070_400_000;
 const pageSize = 100;
-
-/** When a snowflake was made, in milliseconds since 1970: Discord's own clock. */
-export function momentOf(snowflake: Snowflake): number {
-  return Number(BigInt(snowflake) >> 22n) + discordEpochMs;
-}
-
-/** The smallest snowflake of a moment. */
-function snowflakeAt(ms: number): Snowflake {
-  return String(BigInt(Math.max(0, ms - discordEpochMs)) << 22n);
-}
 
 /**
  * Fetches what was written in these channels since, oldest first in each, none older than `maxAgeMs` and at most `mostPerChannel`, the newest

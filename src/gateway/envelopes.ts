@@ -1,7 +1,6 @@
 import { clean, flat } from "../discord/clean.ts";
 import { homeOf, type Where } from "../discord/places.ts";
-import type { Attachment, Envelope, Priority, Snowflake } from "../envelope.ts";
-import { momentOf } from "./backfill.ts";
+import { momentOf, type Attachment, type Envelope, type Priority, type Snowflake } from "../envelope.ts";
 import type { WireMessage } from "./dispatch.ts";
 
 /** Who we are: the bot that listens, and the bots that agents speak with. */

@@ -3,7 +3,7 @@ import type { Envelope, Snowflake } from "../envelope.ts";
 import { dropQuotations } from "./forgetting.ts";
 import { lockTogether, partFrom, reopenedColumns, toReopened, type Reopened, type ReopenedRow } from "./together.ts";
 
-/** An answered message is answered anew when it is edited this soon, and so is one that was ignored and now turns to the bot. */
+/** An answered message is answered anew when it is edited this soon, and so is one that was ignored and now turns to the bot, or says something. */
 const answerAgainSeconds = 60;
 
 /** An attempt to answer that is no longer wanted. */
@@ -60,7 +60,7 @@ export async function editTurn(sql: Sql, envelope: Envelope): Promise<{ isKnown:
   const [row] = await sql.query<ReopenedRow & { again: boolean; answered_with: Snowflake | null }>(
     `with before as (
        select message_id, answered_with is null and (state in ('answering', 'drafted')
-         or (state = 'answered' or state = 'ignored' and $3 and not addressed) and finished_at > now() - make_interval(secs => $5)) as again
+         or (state = 'answered' or state = 'ignored' and $3 and (not addressed or text = '')) and finished_at > now() - make_interval(secs => $5)) as again
        from turns where message_id = $1 and text <> $2)
      update turns t set text = case when b.again or t.text <> '' then $2 else '' end, author_name = case when b.again then $6 else t.author_name end,
        addressed = t.addressed or $3, addressed_agent = coalesce($4, t.addressed_agent),

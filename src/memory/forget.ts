@@ -1,7 +1,7 @@
 import type { ForgetTarget, Place, Spot } from "../chat/desk.ts";
 import type { RecalledMemory } from "../chat/chat.ts";
 import type { Database, Sql } from "../connections/postgres.ts";
-import { scopeOf, type Audience } from "../envelope.ts";
+import { scopeOf, snowflakeAt, type Audience } from "../envelope.ts";
 import type { Component } from "../lifecycle/component.ts";
 import type { Logger } from "../log.ts";
 import { recall } from "./recall.ts";
@@ -215,8 +215,20 @@ async function forgetBatch(database: Database, days: number): Promise<number> {
            and state in ('answered', 'ignored', 'buried') order by message_id limit $2) returning 1`,
       [days, retentionBatch],
     );
-    return Math.max(memories.length, turns.length);
+    const traces = await Promise.all((["spoken", "feedback"] as const).map((table) => forgetTraces(tx, table, days)));
+    return Math.max(memories.length, turns.length, ...traces);
   });
+}
+
+/** What was said and thought about messages that are no longer known. */
+async function forgetTraces(tx: Sql, table: "spoken" | "feedback", days: number): Promise<number> {
+  const rows = await tx.query(
+    `delete from ${table} where ctid in (
+       select ctid from ${table} s where message_id < $1 and not exists (select from turns t where t.message_id = s.message_id)
+       order by message_id limit $2) returning 1`,
+    [snowflakeAt(Date.now() - days * 86_400_000), retentionBatch],
+  );
+  return rows.length;
 }
 
 /** The texts of memories by id, for a receipt; what was forgotten since is missing. */

@@ -1,9 +1,8 @@
 import { createHash } from "node:crypto";
-import type { Envelope, Snowflake } from "../envelope.ts";
+import { snowflakeAt, type Envelope, type Snowflake } from "../envelope.ts";
 import type { Place } from "../chat/desk.ts";
 import { clean } from "./text.ts";
 
-const discordEpochMs = 1_420_070_400_000n;
 const maxNameChars = 32;
 
 /** Where the person at the terminal sits, who they say they are, and the envelopes written from there. */
@@ -22,7 +21,7 @@ export interface Seat {
 export function makeSnowflakes(now: () => Date): () => Snowflake {
   let last = 0n;
   return () => {
-    const made = (BigInt(now().getTime()) - discordEpochMs) << 22n;
+    const made = BigInt(snowflakeAt(now().getTime()));
     last = made > last ? made : last + 1n;
     return last.toString();
   };

@@ -119,6 +119,15 @@ describe("on Discord the bot hears", () => {
     expect(texts.filter((text) => /parrot|hook|pinned/.test(text))).toEqual([]);
   });
 
+  it("words that come after a call without any", async () => {
+    const asked = say(me());
+    const ignored = () => bot.log.filter(({ msg, messageId }) => msg === "ignored" && messageId === asked.id);
+    await vi.waitFor(() => expect(ignored()).toHaveLength(1), patience);
+    gemini.script({ when: "what is blue?", reply: { agent: "mira", reply: "The sky is blue." } });
+    discord.world.edit(asked, `${me()} what is blue?`);
+    expect((await answerTo(asked))?.content).toContain("The sky is blue.");
+  });
+
   it("a new wording: the answer changes in its place", async () => {
     const asked = say(`${me()} what is red?`);
     const answer = await answerTo(asked);

@@ -2,7 +2,7 @@ import fc from "fast-check";
 import { pino } from "pino";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { Database } from "../../src/connections/postgres.ts";
-import { scopeOf, type Audience } from "../../src/envelope.ts";
+import { scopeOf, snowflakeAt, type Audience } from "../../src/envelope.ts";
 import { makeRetention } from "../../src/memory/forget.ts";
 import { recall, type RecallQuery } from "../../src/memory/recall.ts";
 import { remember } from "../../src/memory/remember.ts";
@@ -191,7 +191,7 @@ await describeOnBothDatabases("memory", ({ open }) => {
   });
 
   describe("retention", () => {
-    it("forgets memories and turns older than the days they may be kept, in batches, and nothing younger", async () => {
+    it("forgets memories, turns and their traces older than the days they may be kept, in batches, and nothing younger", async () => {
       const old = {
         guildId: "5000",
         channelId: "5000",
@@ -203,9 +203,15 @@ await describeOnBothDatabases("memory", ({ open }) => {
         Array.from({ length: 700 }, (_, i) => saying(`old ${i}`, old)),
       );
       await remember(database, [saying("young", { ...old, createdAt: new Date() })]);
+      const [long, lately] = [31, 29].map((days) => snowflakeAt(Date.now() - days * 86_400_000));
+      const ids = [long, lately];
+      await database.query("insert into spoken select id, 0, id + 1, 5, 6, 'mira' from unnest($1::bigint[]) id", [ids]);
+      await database.query("insert into feedback select id, 9, 1 from unnest($1::bigint[]) id", [ids]);
       const retention = makeRetention({ database, days: () => 30, log: pino({ level: "silent" }) });
       await retention.runOnce();
       expect(await database.query("select text from memories where scope = 5000")).toEqual([{ text: "young" }]);
+      for (const table of ["spoken", "feedback"])
+        expect(await database.query(`select message_id from ${table}`), table).toEqual([{ message_id: lately }]);
       expect(await makeRetention({ database, days: () => null, log: pino({ level: "silent" }) }).runOnce()).toBe(0);
     });
   });

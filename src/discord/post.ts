@@ -1,6 +1,6 @@
 import * as z from "zod";
 import type { Sql } from "../connections/postgres.ts";
-import type { Envelope, Snowflake } from "../envelope.ts";
+import { momentOf, type Envelope, type Snowflake } from "../envelope.ts";
 import { findSpoken } from "./history.ts";
 import { DiscordRefused } from "./rest.ts";
 import { dropSpoken, noteSpoken, readSpoken, type SpokenPart } from "./spoken.ts";
@@ -26,7 +26,8 @@ const posted = z.object({ id: z.string(), content: z.string() });
 /**
  * Makes the answer to a message look like `contents`: messages of ours that are there already are edited, missing ones are posted, and what is too much is
  * deleted. Done twice it changes nothing: a nonce per part finds what was posted minutes ago, `spoken` what is older. `maybeThere`: an earlier attempt may
- * have posted without living to note it; the channel itself is asked then, and also when nothing is noted although the message is not new.
+ * have posted without living to note it; the channel itself is asked then, and also when nothing is noted although the message is not new. Otherwise what
+ * is there is a notice of the wait, and after a long one it gives way to a new message if `mayReplace` says so, because an edit pings nobody.
  */
 export async function bringAbout(
   options: {
@@ -36,6 +37,7 @@ export async function bringAbout(
     readonly all: readonly Voice[];
     readonly agent: string;
     readonly maybeThere: boolean;
+    readonly mayReplace: () => Promise<boolean>;
   },
   envelope: Envelope,
   contents: readonly Content[],
@@ -45,25 +47,47 @@ export async function bringAbout(
   const { messageId } = envelope;
   const noted = await readSpoken(sql, messageId);
   const isOld = Date.now() - envelope.receivedAt.getTime() > lookBackAfterMs;
-  const isUnsure = options.maybeThere ? noted.length < contents.length : isOld && noted.length === 0;
+  const isQuiet = (part: SpokenPart) => part.part === 0 && isLate(envelope, voice) && !hasPinged(envelope, part);
+  const isUnsure = options.maybeThere
+    ? noted.length < contents.length || noted.some(isQuiet)
+    : isOld && noted.length === 0;
   const texts = contents.map(({ text }) => text);
   const found = isUnsure ? await findSpoken({ ...options, texts }, envelope, signal) : [];
   const known = [...noted, ...found.filter(({ spokenId }) => !noted.some((part) => part.spokenId === spokenId))];
-  const earlier = known.filter((part) => part.voiceId === voice.userId);
+  const earlier = known.filter((part) => part.voiceId === voice.userId).sort(byAge);
+  const settled = new Set<Snowflake>();
   for (const [part, content] of contents.entries()) {
-    const there = earlier.find((one) => one.part === part);
+    const there = earlier.findLast((one) => one.part === part);
+    const isNotice = there !== undefined && !options.maybeThere && isQuiet(there);
+    const givesWay = isNotice && (await options.mayReplace());
+    const nonce = `${nonceOf(messageId, part)}${givesWay ? "-late" : ""}`;
     const spokenId =
-      (there && (await edit(envelope, there, content, voice, signal))) ??
-      (await post(envelope, part, content, voice, signal));
+      (there && !givesWay && (await edit(envelope, there, content, voice, signal))) ||
+      (await post(envelope, part, content, voice, nonce, signal));
+    // Before the note: what is noted last is known to whoever comes after a crash.
+    if (givesWay) await takeBack(there, voice, signal);
+    for (const id of [spokenId, ...(there === undefined ? [] : [there.spokenId])]) settled.add(id);
     const channelId = envelope.conversationId;
     await noteSpoken(sql, messageId, agent, { part, spokenId, channelId, voiceId: voice.userId });
   }
-  for (const part of known) {
+  for (const part of known.filter(({ spokenId }) => !settled.has(spokenId))) {
     const speaker = options.all.find(({ userId }) => userId === part.voiceId);
-    const isSurplus = part.part >= contents.length || part.voiceId !== voice.userId;
-    if (isSurplus && speaker !== undefined) await takeBack(part, speaker, signal);
+    if (speaker !== undefined) await takeBack(part, speaker, signal);
   }
   if (known.some(({ part }) => part >= contents.length)) await dropSpoken(sql, messageId, contents.length);
+}
+
+/** Who asked has waited so long that the answer pings them, where it can. */
+function isLate({ receivedAt, interactionToken }: Envelope, { webhook }: Voice): boolean {
+  return !interactionToken && webhook === null && Date.now() - receivedAt.getTime() > pingAfterMs;
+}
+
+function hasPinged({ receivedAt }: Envelope, { spokenId }: SpokenPart): boolean {
+  return momentOf(spokenId) - receivedAt.getTime() > pingAfterMs;
+}
+
+function byAge(one: SpokenPart, other: SpokenPart): number {
+  return BigInt(one.spokenId) < BigInt(other.spokenId) ? -1 : 1;
 }
 
 /** Deletes a message of ours; one that is gone already is as good. */
@@ -120,17 +144,17 @@ async function post(
   part: number,
   content: Content,
   voice: Voice,
+  nonce: string,
   signal: AbortSignal,
 ): Promise<Snowflake> {
   if (voice.webhook !== null) return postThrough(voice.webhook, content, voice, signal);
-  const waitedMs = Date.now() - envelope.receivedAt.getTime();
   const isReply = part === 0 && !envelope.interactionToken;
   const body = {
     content: content.text,
     components: content.components,
-    nonce: nonceOf(envelope.messageId, part),
+    nonce,
     enforce_nonce: true,
-    allowed_mentions: mentions(isReply && waitedMs > pingAfterMs),
+    allowed_mentions: mentions(isReply && isLate(envelope, voice)),
   };
   const reference = { message_id: envelope.messageId, fail_if_not_exists: false };
   const path = `/channels/${envelope.conversationId}/messages` as const;
@@ -149,7 +173,7 @@ async function post(
   // The nonce found what an earlier attempt had posted, with other words. Somebody may have deleted that since.
   const there = { part, spokenId: sent.id, channelId: envelope.conversationId, voiceId: voice.userId };
   if ((await edit(envelope, there, content, voice, signal)) !== null) return sent.id;
-  return (await sayPlainly({ ...body, nonce: `${body.nonce}-again` })).id;
+  return (await sayPlainly({ ...body, nonce: `${nonce}-again` })).id;
 }
 
 /** A webhook knows no nonce: what may have been posted already is looked for by whoever tries again. */
@@ -199,7 +223,7 @@ function filesOf({ file }: Content): { files?: readonly { name: string; text: st
   return file === null ? {} : { files: [{ name: "answer.md", text: file }] };
 }
 
-/** At most 25 characters, the same for every attempt, whoever's words it speaks: a wait that was told of becomes the answer. */
+/** At most 16 characters of the 25 that there may be, the same for every attempt, whoever's words it speaks: a wait that was told of becomes the answer. */
 function nonceOf(messageId: Snowflake, part: number): string {
   return `${BigInt(messageId).toString(36)}-${part}`;
 }

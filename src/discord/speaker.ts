@@ -137,14 +137,16 @@ class DiscordSpeaker implements Speaker {
   }
 
   async #speakAs(voice: Voice, reply: Reply, mayAttach: boolean, signal: AbortSignal): Promise<void> {
-    const { sql, buttonsUnder } = this.#options;
+    const { sql, outcomeOf, buttonsUnder } = this.#options;
     const { envelope, agent, redelivered } = reply;
     const contents = contentsOf(reply, headOf(voice, reply), mayAttach);
     const last = contents.at(-1);
     const dressed =
       last === undefined ? contents : [...contents.slice(0, -1), { ...last, components: buttonsUnder(reply) }];
     const all = await this.#all(envelope, signal);
-    const how = { sql, voice, all, agent: agent.name, maybeThere: redelivered };
+    // Another process may have given this answer while this one stood still.
+    const mayReplace = async () => (await outcomeOf(envelope.messageId))?.isDecided !== true;
+    const how = { sql, voice, all, agent: agent.name, maybeThere: redelivered, mayReplace };
     await bringAbout(how, envelope, dressed, signal);
   }
 
@@ -153,7 +155,14 @@ class DiscordSpeaker implements Speaker {
     const [voice] = this.#botsFor(agent, envelope);
     if (voice === undefined) return;
     await mustBeAllowed(envelope, voices.reception(), places, signal);
-    const how = { sql, voice, all: await this.#all(envelope, signal), agent, maybeThere: false };
+    const how = {
+      sql,
+      voice,
+      all: await this.#all(envelope, signal),
+      agent,
+      maybeThere: false,
+      mayReplace: async () => false,
+    };
     const [part = ""] = splitText(text).parts;
     await bringAbout(how, envelope, [{ text: part, file: null, components: [] }], signal);
   }

@@ -78,6 +78,37 @@ describe.concurrent("an answer is on Discord once", () => {
       expectInAll(house, 1);
     }));
 
+  /** Of a bot whose messages are all heard 90 s late, the answer to one that it was seen to write at. */
+  const afterALongWait = { now: () => Date.now() - 90_000 };
+  const long = Array.from({ length: 40 }, (_, n) => `Sentence ${n} of a story.`).join(" ");
+  const slowly = { reply: { agent: "mira", reply: long }, firstTokenMs: 3_200, chunkMs: 120 };
+
+  it("after a long wait in a message of its own, which pings, in place of what was shown meanwhile", async () =>
+    inHouse(afterALongWait, async (house) => {
+      const { ann, start, ask, repliesTo, answered } = house;
+      await start();
+      const asked = ask("what is new?", { model: slowly });
+      await vi.waitFor(() => expect(repliesTo(asked)).toHaveLength(1), patience);
+      const [draft] = repliesTo(asked);
+      const answer = await answered(asked, "Sentence 39 of a story.");
+      expect([answer.id === draft?.id, answer.pinged.users]).toEqual([false, [ann.id]]);
+      expectInAll(house, 1);
+    }));
+
+  it("after a long wait, also when its process is killed between saying it and noting so", async () =>
+    inHouse(afterALongWait, async (house) => {
+      const { discord, start, kill, ask, repliesTo, answered } = house;
+      await start();
+      discord.faults.add({ ...messages, fault: "act-then-hang", when: "Sentence 39" });
+      const asked = ask("what is new?", { model: slowly });
+      await vi.waitFor(() => expect(repliesTo(asked)).toHaveLength(2), patience);
+      await kill();
+      await start();
+      await answered(asked, "Sentence 39 of a story.");
+      await answered(ask("and else?"), "and else?");
+      expectInAll(house, 2);
+    }));
+
   it("when Discord fails for longer than anybody waits: it is put back and said later", async () =>
     inHouse({}, async (house) => {
       const { discord, ask, answered, logged } = house;

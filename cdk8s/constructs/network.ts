@@ -5,8 +5,9 @@ import { Manifest } from "./manifest.ts";
 
 const tcp = (...ports: (number | string)[]) => ports.map((port) => ({ protocol: "TCP", port }));
 const elsewhere = ["10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10", "169.254.0.0/16"];
+/** The cluster's DNS, and the cache of it that many clusters run on each node. */
 const dns = {
-  to: [{ namespaceSelector: {} }],
+  to: [{ namespaceSelector: {} }, { ipBlock: { cidr: "169.254.20.10/32" } }],
   ports: [
     { protocol: "UDP", port: 53 },
     { protocol: "TCP", port: 53 },

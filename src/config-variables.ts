@@ -146,6 +146,11 @@ export const table = {
     { secret: true },
   ),
   GEMINI_MODEL: variable(modelName, "gemini-3.5-flash-lite", "The model that writes answers"),
+  GEMINI_FALLBACK_MODEL: variable(
+    modelName,
+    null,
+    "The model that is asked when the first does not answer or its quota is used up; without it there is none",
+  ),
   EMBEDDING_MODEL: variable(modelName, "gemini-embedding-001", "The model that embeds memories"),
   EMBEDDING_DIMENSIONS: variable(
     whole(1, 3_072),

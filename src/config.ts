@@ -39,6 +39,8 @@ export interface Config {
     /** Null: the offline model answers. */
     readonly apiKey: string | null;
     readonly model: string;
+    /** Null: none. */
+    readonly fallbackModel: string | null;
     readonly embeddingModel: string;
     readonly embeddingDimensions: number;
     readonly baseUrl: string;
@@ -194,6 +196,7 @@ function assemble(
     gemini: {
       apiKey: optional("GEMINI_API_KEY"),
       model: required("GEMINI_MODEL"),
+      fallbackModel: optional("GEMINI_FALLBACK_MODEL"),
       embeddingModel: required("EMBEDDING_MODEL"),
       embeddingDimensions: required("EMBEDDING_DIMENSIONS"),
       baseUrl: required("GEMINI_BASE_URL")?.replace(/\/+$/, ""),

@@ -16,6 +16,8 @@ export interface GovernorOptions {
   readonly breaker: Breaker;
   readonly metrics: Metrics;
   readonly log: Logger;
+  /** How often a call that failed is repeated; twice when left out. */
+  readonly retries?: number;
   /** A call that would wait longer for its turn is refused at once, with the true time. */
   readonly patienceMs?: number;
   readonly now?: () => number;
@@ -183,7 +185,7 @@ function makeErrands(options: GovernorOptions, turnstileOf: (bucket: string) => 
     }
   };
   return async <T>(errand: Errand<T>, signal: AbortSignal): Promise<T> => {
-    const repeat = makeRetry({ retries: 2, initialMs: 500, maxMs: 8_000, when: isWorthRepeating });
+    const repeat = makeRetry({ retries: options.retries ?? 2, initialMs: 500, maxMs: 8_000, when: isWorthRepeating });
     try {
       return await repeat(() => attempt(errand, signal), signal);
     } catch (error) {

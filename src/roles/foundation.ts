@@ -30,6 +30,7 @@ import { makeEmbedding } from "../memory/vectors.ts";
 import type { Metrics } from "../metrics.ts";
 import { isModelFailure } from "../model/failures.ts";
 import { makeGemini } from "../model/gemini.ts";
+import { withFallback } from "../model/fallback.ts";
 import { makeGovernor, type Governor } from "../model/governor.ts";
 import { makeOffline } from "../model/offline.ts";
 import { makeBreaker, type Breaker } from "../resilience/policies.ts";
@@ -73,7 +74,7 @@ export function makeFoundation(
   const places = makePlaces(database, 10_000);
   const alone = config.postgresql.url === null;
   const inbox = makeInbox({ database, notices, alone, migrates: postgres.migrates, log });
-  const { model, limits } = makeGoverned(options, tuning, breakers.gemini, { notices, cache: redis?.cache ?? null });
+  const { model, limits } = makeGoverned(options, tuning, breakers, { notices, cache: redis?.cache ?? null });
   const memory = makeMemory({
     database,
     recentTurns: makeRecentTurns(config, redis?.cache ?? null),
@@ -164,7 +165,8 @@ export function deskOf(
 /** How well questions can be answered just now, for people. */
 async function healthOf({ inbox, model, breakers }: Foundation): Promise<Health> {
   const { waiting, shortOfQuota } = await inbox.report();
-  if (breakers.gemini.report().state === "open") return { waiting, model: "down" };
+  const isDown = (breaker: Breaker | null) => breaker === null || breaker.report().state === "open";
+  if (isDown(breakers.gemini) && isDown(breakers.fallback)) return { waiting, model: "down" };
   return { waiting, model: shortOfQuota > 0 || model.waiting() > 0 ? "waiting" : "ready" };
 }
 
@@ -183,7 +185,7 @@ export function makeHttp(
     statusToken: config.statusToken,
     components,
     lifecycle,
-    breakers: () => Object.fromEntries(Object.values(breakers).map((breaker) => [breaker.name, breaker.report()])),
+    breakers: () => reportsOf(breakers),
     targets,
     configuration: () => showConfig(tuning.config()),
     extraStatus: async () => ({
@@ -207,7 +209,10 @@ function makeRecentTurns({ memory }: Config, cache: Cache | null): RecentTurns {
 }
 
 /** One for each dependency, so that none is asked in vain while it is known to be away. */
-type Breakers = Readonly<Record<"memory" | "gemini" | "postgres" | "redis" | "discord", Breaker>>;
+type Breakers = Readonly<Record<"memory" | "gemini" | "postgres" | "redis" | "discord", Breaker>> & {
+  /** Null: there is no fallback model. */
+  readonly fallback: Breaker | null;
+};
 
 function makeBreakers(config: Config, metrics: Metrics): Breakers {
   const states = { closed: 0, half_open: 1, open: 2 };
@@ -224,11 +229,18 @@ function makeBreakers(config: Config, metrics: Metrics): Breakers {
   return {
     memory: make("memory_operations", config.breaker.failureThreshold, config.breaker.recoveryMs, () => true),
     gemini: make("gemini_api", 3, 30_000, isModelFailure),
+    fallback: config.gemini.fallbackModel === null ? null : make("gemini_fallback", 3, 30_000, isModelFailure),
     // These come back within moments, and somebody always asks: what matters is that nobody waits for them meanwhile.
     postgres: make("postgres", 5, 1_000, isServerFailure),
     redis: make("redis", 5, 1_000, isServerFailure),
     discord: make("discord_api", 5, 2_000, isDiscordFailure),
   };
+}
+
+/** By their names, as `/status` has them. */
+function reportsOf(breakers: Breakers) {
+  const all = Object.values(breakers).filter((breaker) => breaker !== null);
+  return Object.fromEntries(all.map((breaker) => [breaker.name, breaker.report()]));
 }
 
 const isServerFailure = (error: unknown) =>
@@ -243,14 +255,21 @@ const guardOf =
 function makeGoverned(
   { config, metrics, log }: RoleOptions,
   tuning: Tuning,
-  breaker: Breaker,
+  breakers: Breakers,
   { notices, cache }: { notices: Notices; cache: Cache | null },
 ): { model: Governor; limits: readonly Component[] } {
   const { gemini } = config;
   const model = gemini.apiKey === null ? makeOffline() : makeGemini({ ...gemini, apiKey: gemini.apiKey });
   const patienceMs = Math.max(1_000, config.turnDeadlineMs - 20_000);
+  const { fallbackModel } = gemini;
   const govern = (limits: RateLimits) => {
-    const governor = makeGovernor({ model, limits, breaker, metrics, log, patienceMs });
+    const common = { model, limits, metrics, log, patienceMs };
+    // Where another model is to be asked the first is not asked for as long.
+    const first = makeGovernor({ ...common, breaker: breakers.gemini, ...(breakers.fallback && { retries: 1 }) });
+    const governor =
+      fallbackModel === null || breakers.fallback === null
+        ? first
+        : withFallback(first, makeGovernor({ ...common, breaker: breakers.fallback }), fallbackModel, log);
     tuning.onChange(() => governor.wake());
     return governor;
   };
@@ -260,7 +279,7 @@ function makeGoverned(
   const limits = makeFleetRateLimits({
     ...counting,
     shared: cache === null ? null : makeRedisRateLimits({ ...counting, cache }),
-    buckets: [model.name, model.embedder.space],
+    buckets: [model.name, model.embedder.space, ...(fallbackModel === null ? [] : [fallbackModel])],
     countProcesses: () => notices.processes("all-in-one", "worker"),
     log,
   });

@@ -117,6 +117,40 @@ describe.concurrent("a model that fails", () => {
   );
 });
 
+describe.concurrent("a model that does not answer, beside a fallback model", () => {
+  const first = { on: "generate", model: "gemini-3.5-flash-lite", times: null } as const;
+  const second = { on: "generate", model: "gemini-second", times: null } as const;
+  const both = { ...quick, TURN_DEADLINE_SECONDS: "20", GEMINI_FALLBACK_MODEL: "gemini-second" };
+
+  it.each(["502-html", "429-day", "cut"] as const)(
+    "by %s: the other one writes the answer, whole",
+    async (fault) => {
+      await during(both, async ({ simulator, start }) => {
+        simulator.script({ ...first, fault, chunkMs }, { ...second, reply: truth });
+        const bot = await start();
+        bot.say("What is true?", "And now?");
+        await answered(bot, 2);
+        for (const answer of bot.answers) expect(answer).toMatchObject({ text: "It is true.", model: "gemini-second" });
+        await endWell(bot);
+      });
+    },
+    120_000,
+  );
+
+  it("and neither does that: the next rung of the ladder, and /status has both breakers", async () => {
+    await during(both, async ({ simulator, start }) => {
+      simulator.script({ ...first, fault: "502-html" }, { ...second, fault: "502-html" });
+      const bot = await start();
+      bot.say("One.");
+      await answered(bot, 1);
+      await buried(bot, 1);
+      const { circuit_breakers: breakers } = await bot.status();
+      expect([breakers["gemini_api"]?.state, breakers["gemini_fallback"]?.state]).toEqual(["open", "open"]);
+      await endWell(bot);
+    });
+  }, 120_000);
+});
+
 interface Stage {
   readonly simulator: Simulator;
   readonly folder: string;

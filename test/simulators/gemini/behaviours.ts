@@ -28,6 +28,8 @@ export type FaultName = (typeof faults)[number];
 /** One scripted answer. The first behaviour that fits a request is used, `times` times. */
 export interface Behaviour {
   readonly on?: "generate" | "embed";
+  /** Fits only requests to this model. */
+  readonly model?: string;
   /** Fits only requests whose body contains this text. */
   readonly when?: string;
   /** 1 unless told otherwise; null for ever. */
@@ -55,7 +57,7 @@ export interface Behaviour {
 export interface Script {
   add(behaviours: readonly Behaviour[]): void;
   clear(): void;
-  next(on: "generate" | "embed", body: string): Behaviour;
+  next(on: "generate" | "embed", model: string, body: string): Behaviour;
   readonly length: number;
 }
 
@@ -73,8 +75,10 @@ export function makeScript(): Script {
     clear: () => {
       queue = [];
     },
-    next: (on, body) => {
-      const entry = queue.find(({ behaviour }) => (behaviour.on ?? on) === on && body.includes(behaviour.when ?? ""));
+    next: (on, model, body) => {
+      const fits = (one: Behaviour) =>
+        (one.on ?? on) === on && (one.model ?? model) === model && body.includes(one.when ?? "");
+      const entry = queue.find(({ behaviour }) => fits(behaviour));
       if (entry === undefined) return {};
       entry.left -= 1;
       queue = queue.filter((one) => one.left > 0);

@@ -73,7 +73,7 @@ export async function startGeminiSimulator(options: SimulatorOptions = {}): Prom
       return void refuse(response, fault, quota.retryDelaySeconds(model));
     }
     const kind = /embed/i.test(operation) ? "embed" : "generate";
-    const behaviour = script.next(kind, raw);
+    const behaviour = script.next(kind, model, raw);
     if (behaviour.fault !== undefined && refuse(response, behaviour.fault, behaviour.retryDelaySeconds ?? 30))
       return undefined;
     if (kind === "embed") return embed(response, body);

@@ -24,6 +24,11 @@ export class ForeseenError extends Error {
   }
 }
 
+/** Whether the same may go well another time, without anybody changing anything. */
+export function mayPass(error: unknown): error is ForeseenError {
+  return error instanceof ForeseenError && error.disposition.kind === "retry";
+}
+
 /** One thing wrong with something from outside: where, what, and what to do about it. */
 export interface Fault {
   /** `LOG_LEVEL`, or `agents.yaml:14 spec.handoffs[0]`. */

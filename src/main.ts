@@ -134,6 +134,8 @@ async function live(
   const self = { config, version: version(), dataDir: flags.data, agentsPath: flags.agents, lifecycle, log };
   running = runComponents({
     components: role({ ...self, metrics: makeMetrics() }),
+    // A fleet must not crash because a server is away; whoever sits before a terminal wants to know at once.
+    waits: config.role !== "migrate" && (config.discord.token !== null || config.agentsFrom === "kubernetes"),
     drainDeadlineMs: config.drainDeadlineMs,
     log,
     signals: process,

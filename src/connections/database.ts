@@ -1,4 +1,3 @@
-import { setTimeout } from "node:timers/promises";
 import { ForeseenError } from "../errors.ts";
 import type { Component } from "../lifecycle/component.ts";
 import type { Logger } from "../log.ts";
@@ -21,8 +20,6 @@ export function makeDatabaseComponent(options: {
   folder: string;
   /** True: brings the schema to this build's; false: refuses any other. */
   migrates: boolean;
-  /** True: a server that is away at the start is waited for; false: the start fails. */
-  waits: boolean;
   guard: Guard;
   metrics: Metrics;
   log: Logger;
@@ -53,8 +50,8 @@ export function makeDatabaseComponent(options: {
       script: (statements) => there().script(statements),
       close: () => there().close(),
     },
-    start: async (signal) => {
-      opened = options.waits ? await untilThere(open, log, signal) : await open();
+    start: async () => {
+      opened ??= await open();
       if (!options.migrates) await checkSchema(opened);
       const applied = options.migrates ? await migrate(opened, announce) : [];
       if (applied.length > 0) log.info({ component: "postgres", applied }, "the schema was brought up to date");
@@ -72,19 +69,4 @@ export function makeDatabaseComponent(options: {
       return { status: "healthy", details: { embedded: options.url === null } };
     },
   };
-}
-
-const lookAgainMs = 2_000;
-
-/** Opens it as soon as it can be had; what another try does not change is thrown at once. */
-async function untilThere(open: () => Promise<Database>, log: Logger, signal: AbortSignal): Promise<Database> {
-  for (let told = false; ; told = true) {
-    try {
-      return await open();
-    } catch (error) {
-      if (!(error instanceof ForeseenError) || error.disposition.kind !== "retry" || signal.aborted) throw error;
-      if (!told) log.warn({ component: "postgres", code: error.code }, `waiting for Postgres: ${error.message}`);
-      await setTimeout(lookAgainMs, undefined, { signal, ref: false });
-    }
-  }
 }

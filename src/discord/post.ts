@@ -66,7 +66,7 @@ export async function bringAbout(
       (await post(envelope, part, content, voice, nonce, signal));
     // Before the note: what is noted last is known to whoever comes after a crash.
     if (givesWay) await takeBack(there, voice, signal);
-    for (const id of [spokenId, ...(there === undefined ? [] : [there.spokenId])]) settled.add(id);
+    settled.add(spokenId).add(there?.spokenId ?? spokenId);
     const channelId = envelope.conversationId;
     await noteSpoken(sql, messageId, agent, { part, spokenId, channelId, voiceId: voice.userId });
   }

@@ -140,6 +140,11 @@ async function behind<T>(breaker: Breaker, work: () => Promise<T>, signal: Abort
   }
 }
 
+/** Whether Discord does not accept the token, which only a new one changes. */
+export function isUnauthorized(error: unknown): error is ForeseenError {
+  return error instanceof ForeseenError && error.code === "discord_unauthorized";
+}
+
 /** Whether an error speaks against Discord's health: what `discord_api` counts. Limits and refusals do not. */
 export function isDiscordFailure(error: unknown): boolean {
   return error instanceof ForeseenError && error.code === "discord_unavailable";

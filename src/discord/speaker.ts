@@ -2,7 +2,7 @@ import type { Attached, Chat, Progress, Reply } from "../chat/chat.ts";
 import type { Outcome } from "../chat/desk.ts";
 import type { Sql } from "../connections/postgres.ts";
 import type { Envelope, Snowflake } from "../envelope.ts";
-import { asError, ForeseenError } from "../errors.ts";
+import { asError } from "../errors.ts";
 import type { Logger } from "../log.ts";
 import { pause } from "../resilience/policies.ts";
 import { mustBeAllowed } from "./allowed.ts";
@@ -14,7 +14,7 @@ import { localeOf, phrase } from "./phrases.ts";
 import type { Places } from "./places.ts";
 import { bringAbout, takeBack, type Content } from "./post.ts";
 import { ProgressShow } from "./progress.ts";
-import { DiscordRefused } from "./rest.ts";
+import { DiscordRefused, isUnauthorized } from "./rest.ts";
 import { splitText } from "./split.ts";
 import { dropSpoken, readSpoken } from "./spoken.ts";
 import type { Voice, Voices } from "./voices.ts";
@@ -267,5 +267,5 @@ function contentsOf({ text, envelope }: Reply, head: string, mayAttach: boolean)
 /** A voice that may not write here, or not at all; a webhook may also be gone, or be refused the agent's name. */
 function isVoiceless(error: unknown, { webhook }: Voice): boolean {
   if (error instanceof DiscordRefused) return webhook !== null || [50_001, 50_013, 10_003].includes(error.reason);
-  return error instanceof ForeseenError && error.code === "discord_unauthorized";
+  return isUnauthorized(error);
 }

@@ -1,10 +1,9 @@
-import { setTimeout } from "node:timers/promises";
 import * as z from "zod";
 import type { Snowflake } from "../envelope.ts";
-import { asError, ForeseenError } from "../errors.ts";
+import { asError, ForeseenError, mayPass } from "../errors.ts";
 import type { Check, Component } from "../lifecycle/component.ts";
 import type { Logger } from "../log.ts";
-import type { DiscordRest } from "./rest.ts";
+import { isUnauthorized, type DiscordRest } from "./rest.ts";
 
 /** A bot that speaks. */
 export interface Voice {
@@ -40,8 +39,6 @@ export interface Voices extends Component {
 }
 
 const me = z.object({ id: z.string() });
-const lookAgainMs = 2_000;
-const away: ReadonlySet<string> = new Set(["discord_unavailable", "discord_busy"]);
 
 /** `agents`: those with a token of their own. A token that Discord refuses costs its agent the voice and nothing else. */
 export function makeVoices(options: {
@@ -72,7 +69,7 @@ export function makeVoices(options: {
     start: async (signal) => {
       reception = {
         agent: null,
-        userId: await userOnceThere(options.reception, log, signal),
+        userId: await userOf(options.reception, signal),
         rest: options.reception,
         webhook: null,
       };
@@ -80,8 +77,9 @@ export function makeVoices(options: {
         if (!options.isAgent(agent))
           log.warn({ component: "discord", agent }, "a token was set for an agent that there is not");
         try {
-          voices.set(agent, { agent, userId: await userOnceThere(rest, log, signal), rest, webhook: null });
+          voices.set(agent, { agent, userId: await userOf(rest, signal), rest, webhook: null });
         } catch (error) {
+          if (mayPass(error) || signal.aborted) throw error;
           refused.add(agent);
           log.error(
             { component: "discord", agent, reason: asError(error).message },
@@ -103,19 +101,11 @@ export function makeVoices(options: {
 
 async function userOf(rest: DiscordRest, signal: AbortSignal): Promise<Snowflake> {
   const patience = AbortSignal.any([signal, AbortSignal.timeout(30_000)]);
-  return me.parse(await rest.call({ method: "GET", path: "/users/@me", repeatable: true }, patience)).id;
-}
-
-/** Waits for Discord itself as long as it takes; a token that it refuses is thrown at once. */
-async function userOnceThere(rest: DiscordRest, log: Logger, signal: AbortSignal): Promise<Snowflake> {
-  for (let told = false; ; told = true) {
-    try {
-      return await userOf(rest, signal);
-    } catch (error) {
-      const isAway = error instanceof ForeseenError && away.has(error.code);
-      if (!isAway || signal.aborted) throw error;
-      if (!told) log.warn({ component: "discord", code: error.code }, `waiting for Discord: ${error.message}`);
-      await setTimeout(lookAgainMs, undefined, { signal, ref: false });
-    }
+  try {
+    return me.parse(await rest.call({ method: "GET", path: "/users/@me", repeatable: true }, patience)).id;
+  } catch (error) {
+    // Messages may wait for a new token; a process is not even started with this one.
+    if (isUnauthorized(error)) throw new ForeseenError(error.code, error.message, { kind: "bury" });
+    throw error;
   }
 }

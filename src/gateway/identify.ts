@@ -1,5 +1,6 @@
 import type { Database } from "../connections/postgres.ts";
-import { asError, ForeseenError } from "../errors.ts";
+import { isUnauthorized } from "../discord/rest.ts";
+import { asError, ForeseenError, mayPass } from "../errors.ts";
 import type { Logger } from "../log.ts";
 import { pause } from "../resilience/policies.ts";
 
@@ -92,5 +93,5 @@ export async function untilGranted(
 function passes(error: Error, isAtWork: boolean): boolean {
   if (!(error instanceof ForeseenError)) return true;
   if (error.code === "discord_identify_budget") return isAtWork;
-  return error.disposition.kind === "retry" && error.code !== "discord_unauthorized";
+  return mayPass(error) && !isUnauthorized(error);
 }

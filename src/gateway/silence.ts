@@ -10,8 +10,8 @@ export interface SilenceWatch {
 const graceMs = 1_000;
 
 /**
- * Calls `onSilent` once no acknowledgement has come for twice the longest time between two heartbeats of this connection; Discord may ask for one out
- * of turn, so a single gap says nothing.
+ * Calls `onSilent` once no acknowledgement has come for twice the longest of the last four times between two heartbeats; Discord may ask for one out of
+ * turn, so a single gap says nothing.
  */
 export function watchForSilence(onSilent: () => void): SilenceWatch {
   let timer: NodeJS.Timeout | undefined;

@@ -149,9 +149,17 @@ function makeLife(
   wake: () => void,
 ): Pick<Inbox, "start" | "stop"> & Required<Pick<Inbox, "check">> {
   let searching: NodeJS.Timeout | undefined;
+  const stopBoss = () =>
+    boss
+      .stop({ graceful: false, close: false })
+      .catch((error: Error) => log.warn({ err: error }, "inbox did not stop cleanly"));
   return {
     start: async () => {
-      await boss.start();
+      // What it had begun ends with it: it may be started again.
+      await boss.start().catch(async (error: unknown) => {
+        await stopBoss();
+        throw error;
+      });
       if (migrates)
         await boss.createQueue(queue, { policy: "key_strict_fifo", retryLimit: 1_000_000, heartbeatSeconds: 60 });
       // Fills the library's cache of queues, which it would otherwise read around a transaction that holds the only connection.
@@ -162,9 +170,7 @@ function makeLife(
     },
     stop: async () => {
       clearInterval(searching);
-      await boss
-        .stop({ graceful: false, close: false })
-        .catch((error: Error) => log.warn({ err: error }, "inbox did not stop cleanly"));
+      await stopBoss();
     },
     check: async (): Promise<Check> => {
       const { waiting, buried } = await readReport(database);

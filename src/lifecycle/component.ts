@@ -12,7 +12,8 @@ export interface Component {
   /** Unique in its role; the name under which `/health` shows it. */
   readonly name: string;
   /**
-   * Resolves when the part can do its work. Rejects when it never will: the process then stops with that error.
+   * Resolves when the part can do its work. Rejects when it cannot: with a ForeseenError that says `retry` it is called again, where the process
+   * waits; with any other the process stops.
    * `fatal` reports a failure after the start that the part cannot recover from.
    */
   start(signal: AbortSignal, fatal: (error: Error) => void): Promise<void>;

@@ -1,9 +1,11 @@
-import { asError } from "../errors.ts";
+import { setTimeout as wait } from "node:timers/promises";
+import { asError, mayPass } from "../errors.ts";
 import type { Logger } from "../log.ts";
 import type { Component } from "./component.ts";
 
 /** What parts get to give up in when the drain deadline has passed, all of them together. */
 const graceMs = 2_000;
+const startAgainMs = 2_000;
 
 /** The components of a role as one: started in order, stopped in reverse. */
 export interface Parts {
@@ -17,7 +19,7 @@ export interface Parts {
 
 /** `failed`: a part could not start, or reported a failure `forGood` afterwards. */
 export function makeParts(
-  options: { components: readonly Component[]; drainDeadlineMs: number; log: Logger },
+  options: { components: readonly Component[]; waits: boolean; drainDeadlineMs: number; log: Logger },
   failed: (error: Error, component: Component, forGood: boolean) => void,
 ): Parts {
   const begun: Component[] = [];
@@ -30,7 +32,7 @@ export function makeParts(
       if (starting.signal.aborted) return;
       begun.push(component);
       try {
-        await component.start(starting.signal, (error) => failed(error, component, true));
+        await startOnceItCan(component, options, starting.signal, (error) => failed(error, component, true));
         up.add(component);
       } catch (error) {
         // A start that was told to give up has nothing more to say.
@@ -54,6 +56,27 @@ export function makeParts(
     },
     isUp: (component) => up.has(component),
   };
+}
+
+/** What may pass by itself, such as a server that is away, is waited for; what another try does not change is thrown at once. */
+async function startOnceItCan(
+  component: Component,
+  { waits, log }: { waits: boolean; log: Logger },
+  signal: AbortSignal,
+  fatal: (error: Error) => void,
+): Promise<void> {
+  for (let told = ""; ;) {
+    try {
+      return await component.start(signal, fatal);
+    } catch (error) {
+      if (!waits || !mayPass(error) || signal.aborted) throw error;
+      const { name } = component;
+      if (error.code !== told)
+        log.warn({ component: name, code: error.code }, `${name} cannot start yet: ${error.message}`);
+      told = error.code;
+    }
+    await wait(startAgainMs, undefined, { signal });
+  }
 }
 
 type Step = { readonly name: string; readonly run: (deadline: AbortSignal) => Promise<void> };

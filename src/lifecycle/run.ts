@@ -12,6 +12,8 @@ const echoMs = 50;
 export interface RunOptions {
   /** In start order; names are unique. */
   readonly components: readonly Component[];
+  /** True: a part that cannot start yet is started again; false: the process ends and says why. */
+  readonly waits: boolean;
   readonly drainDeadlineMs: number;
   readonly log: Logger;
   /** `process`, or something that emits what it emits. */

@@ -215,8 +215,9 @@ async function forgetBatch(database: Database, days: number): Promise<number> {
            and state in ('answered', 'ignored', 'buried') order by message_id limit $2) returning 1`,
       [days, retentionBatch],
     );
-    const traces = await Promise.all((["spoken", "feedback"] as const).map((table) => forgetTraces(tx, table, days)));
-    return Math.max(memories.length, turns.length, ...traces);
+    const spoken = await forgetTraces(tx, "spoken", days);
+    const feedback = await forgetTraces(tx, "feedback", days);
+    return Math.max(memories.length, turns.length, spoken, feedback);
   });
 }
 

@@ -138,11 +138,8 @@ function makeSettings(
 /** What leads out of the process, but for Discord and the model. */
 function makeConnections({ config, dataDir, lifecycle, metrics, log }: RoleOptions, breakers: Breakers) {
   const migrates = config.role === "all-in-one" || config.role === "migrate";
-  // A fleet must not crash because its database is away; whoever sits before a terminal wants to know at once.
-  const isFleet = config.discord.token !== null || config.agentsFrom === "kubernetes";
-  const waits = isFleet && config.role !== "migrate";
   const guard = guardOf(breakers.postgres);
-  const options = { ...config.postgresql, folder: dataDir, migrates, waits, guard, metrics, log };
+  const options = { ...config.postgresql, folder: dataDir, migrates, guard, metrics, log };
   const postgres = makeDatabaseComponent(options);
   const notices = makeNotices({ url: config.postgresql.url, role: config.role, log });
   const { url } = config.redis;

@@ -82,7 +82,7 @@ describe.concurrent("an agent with a bot of its own", () => {
       // Each try asks four times.
       discord.faults.add({ on: "rest", method: "GET", path: "/users/@me$", fault: "status", times: 10 });
       await start({ DISCORD_TOKEN_TEO: teoToken });
-      await logged("waiting for Discord");
+      await logged("discord cannot start yet");
       expect((await answered(askTeo(house, "which version?"), "which version?")).authorId).toBe(teo.id);
     }));
 

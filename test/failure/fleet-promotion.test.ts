@@ -67,7 +67,7 @@ describeUnless(await whyNoOwnPostgres(), "a Postgres with a replica", () => {
       await vi.waitFor(
         () =>
           expect(one.log.map(({ msg }) => msg)).toContainEqual(
-            expect.stringMatching(/^waiting for Postgres: .*only reads: name the primary/),
+            expect.stringMatching(/^postgres cannot start yet: .*only reads: name the primary/),
           ),
         patience,
       );

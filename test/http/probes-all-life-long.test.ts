@@ -41,6 +41,7 @@ it("probes are answered while parts start, run and drain; readiness is true only
   const signals = new EventEmitter();
   const run: Run = runComponents({
     components,
+    waits: false,
     drainDeadlineMs: 10_000,
     log,
     signals,

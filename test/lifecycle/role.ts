@@ -69,6 +69,7 @@ const kinds: Record<string, Partial<Component>> = {
 const alive = setInterval(() => {}, 1_000);
 const run = runComponents({
   components: [part("first"), part("second", kinds[kind]), part("third")],
+  waits: true,
   drainDeadlineMs: kind === "hanging" ? 100 : 500,
   log: makeLogger("info", { write: (line: string) => process.stderr.write(line) }),
   signals: process,

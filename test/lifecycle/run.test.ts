@@ -155,6 +155,7 @@ describe("the state", () => {
     exits.length = 0;
     return runComponents({
       components,
+      waits: false,
       drainDeadlineMs: 1_000,
       log,
       signals,

@@ -3,6 +3,7 @@ import { temporaryFolder } from "../connections/fresh-database.ts";
 import { patience, ready, startDiscordBot } from "../failure/discord-bot.ts";
 import { runToEnd, type Watched } from "../failure/process.ts";
 import { describeUnless } from "../servers/databases.ts";
+import { openForwarder } from "../servers/forwarder.ts";
 import { startPostgres, type PostgresServer } from "../servers/postgres.ts";
 import { whyNoOwnPostgres } from "../servers/shared.ts";
 import { startDiscordSimulator, type DiscordSimulator } from "../simulators/discord/simulator.ts";
@@ -13,16 +14,18 @@ describeUnless(await whyNoOwnPostgres(), "a process that is started while Postgr
   let folder: Awaited<ReturnType<typeof temporaryFolder>>;
   let env: Readonly<Record<string, string>>;
   let running: Watched[];
-  const start = async (role: string) => {
+  const begin = (role: string) => {
     const one = startDiscordBot(discord, { data: folder.path, env: { ...env, ROLE: role } });
     running.push(one);
-    await vi.waitFor(
-      () =>
-        expect(one.log.map(({ msg }) => msg)).toContainEqual(
-          expect.stringMatching(/^waiting for Postgres: .*does not answer/),
-        ),
-      patience,
-    );
+    return one;
+  };
+  const waits = async (one: Watched, part: string) => {
+    const line = expect.stringMatching(new RegExp(`^${part} cannot start yet: .*does not answer`));
+    await vi.waitFor(() => expect(one.log.map(({ msg }) => msg)).toContainEqual(line), patience);
+  };
+  const start = async (role: string) => {
+    const one = begin(role);
+    await waits(one, "postgres");
     return one;
   };
   beforeEach(async () => {
@@ -51,6 +54,32 @@ describeUnless(await whyNoOwnPostgres(), "a process that is started while Postgr
     const worker = await start("worker");
     worker.kill("SIGTERM");
     expect(await worker.exited).toBe(0);
+  });
+
+  it.each([
+    ["worker", "postgres", "current_setting('server_version_num')"],
+    ["worker", "postgres", "from schema_migrations"],
+    ["worker", "inbox", "pgboss.version"],
+    ["worker", "inbox", "pgboss.queue"],
+    ["gateway", "gateway", "insert into shards"],
+  ])("goes on as well when it goes while the %s starts its %s: %s", async (role, part, words) => {
+    await postgres.start();
+    const url = new URL(env["POSTGRESQL_URL"] ?? "");
+    const forwarder = await openForwarder(Number(url.port));
+    try {
+      url.port = String(forwarder.port);
+      env = { ...env, POSTGRESQL_URL: url.href };
+      const gone = forwarder.breakAt(words);
+      const one = begin(role);
+      await gone;
+      await waits(one, part);
+      forwarder.restore();
+      await ready(one);
+      one.kill("SIGTERM");
+      expect(await one.exited).toBe(0);
+    } finally {
+      await forwarder.close();
+    }
   });
 
   it("says so and ends at once when it only migrates", async () => {

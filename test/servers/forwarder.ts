@@ -8,6 +8,9 @@ export interface Forwarder {
   point(port: number): void;
   /** Ends those that stand, as a restarted load balancer does. */
   cut(): void;
+  /** As soon as these words are sent to the server, all that stand end, and so does whatever comes, until `restore` is called. Resolves when they were sent. */
+  breakAt(words: string): Promise<void>;
+  restore(): void;
   /** Those that stand are never answered again, and not closed: their host has gone from the net. */
   silence(): void;
   close(): Promise<void>;
@@ -17,8 +20,21 @@ export interface Forwarder {
 export async function openForwarder(target: number, host = "127.0.0.1"): Promise<Forwarder> {
   const open = new Set<Socket>();
   let current = target;
+  let isBroken = false;
+  let trap: { words: string; sprung: () => void } | null = null;
+  const cut = () => {
+    for (const one of open) one.destroy();
+  };
   const server = createServer((near) => {
+    if (isBroken) return void near.destroy();
     const far = connect(current, host);
+    near.on("data", (sent: Buffer) => {
+      if (trap === null || !sent.includes(trap.words)) return;
+      isBroken = true;
+      cut();
+      trap.sprung();
+      trap = null;
+    });
     for (const [one, other] of [
       [near, far],
       [far, near],
@@ -39,8 +55,10 @@ export async function openForwarder(target: number, host = "127.0.0.1"): Promise
     point: (port) => {
       current = port;
     },
-    cut: () => {
-      for (const one of open) one.destroy();
+    cut,
+    breakAt: (words) => new Promise((sprung) => (trap = { words, sprung })),
+    restore: () => {
+      isBroken = false;
     },
     silence: () => {
       for (const one of open) {
@@ -52,7 +70,7 @@ export async function openForwarder(target: number, host = "127.0.0.1"): Promise
     },
     close: async () => {
       server.close();
-      for (const one of open) one.destroy();
+      cut();
     },
   };
 }

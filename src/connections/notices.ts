@@ -73,22 +73,31 @@ const hearingMs = 5_000;
  * A server that is away is for the line to wait for.
  */
 async function refuseDeafLine(url: string): Promise<void> {
-  const [listener, speaker] = [new pg.Client(clientOptions(url)), new pg.Client(clientOptions(url))];
+  const options = { ...clientOptions(url), query_timeout: hearingMs };
+  const [listener, speaker] = [new pg.Client(options), new pg.Client(options)];
   const probe = `probe_${randomUUID().replaceAll("-", "")}`;
   const heard = Promise.withResolvers<boolean>();
   listener.on("notification", () => heard.resolve(true));
   for (const one of [listener, speaker]) one.on("error", () => heard.resolve(true));
-  const timer = setTimeout(() => heard.resolve(false), hearingMs);
+  let timer: NodeJS.Timeout | undefined;
   try {
     await Promise.all([listener.connect(), speaker.connect()]);
     await listener.query(`listen ${probe}`);
     await speaker.query(`notify ${probe}`);
+    // Nothing was heard, and yet the line lives: a server that stands still is no deaf one.
+    const isDeaf = () =>
+      listener.query("select 1").then(
+        () => heard.resolve(false),
+        () => heard.resolve(true),
+      );
+    timer = setTimeout(() => void isDeaf(), hearingMs);
   } catch {
     heard.resolve(true);
   }
   const isDeaf = !(await heard.promise);
   clearTimeout(timer);
-  await Promise.all([listener, speaker].map((one) => one.end().catch(() => {})));
+  // Not waited for: a server that stands still does not say goodbye.
+  for (const one of [listener, speaker]) void one.end().catch(() => {});
   if (!isDeaf) return;
   const problem =
     "a pooler in transaction mode stands before the server: processes do not hear each other through it (LISTEN), nor see how many share the limits";

@@ -3,6 +3,7 @@ import { afterEach, beforeEach, expect, it, vi } from "vitest";
 import { makeNotices, type Notices } from "../../src/connections/notices.ts";
 import { openPostgres, type Database } from "../../src/connections/postgres.ts";
 import { describeUnless } from "../servers/databases.ts";
+import { openForwarder } from "../servers/forwarder.ts";
 import { createServerDatabase, whyNoPostgres } from "../servers/shared.ts";
 
 const log = pino({ level: "silent" });
@@ -50,6 +51,25 @@ describeUnless(await whyNoPostgres(), "calls between processes", () => {
         ]),
       patience,
     );
+  });
+
+  it("are not refused where the server stands still while it is tried whether they are heard", async () => {
+    const url = new URL(place.url);
+    const forwarder = await openForwarder(Number(url.port), url.hostname);
+    try {
+      url.port = String(forwarder.port);
+      forwarder.beforeSent("notify probe_", () => forwarder.silence());
+      const notices = makeNotices({ url: url.href, role: "worker", log });
+      open.push(notices);
+      await notices.start(AbortSignal.timeout(30_000), () => {});
+      await vi.waitFor(
+        async () => expect((await notices.check?.(AbortSignal.timeout(500)))?.status).toBe("healthy"),
+        patience,
+      );
+    } finally {
+      await Promise.all(open.splice(0).map((notices) => notices.stop(AbortSignal.timeout(1_000))));
+      await forwarder.close();
+    }
   });
 
   it("go on after the line broke, and say that some may be lost", async () => {

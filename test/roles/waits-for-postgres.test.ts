@@ -69,11 +69,13 @@ describeUnless(await whyNoOwnPostgres(), "a process that is started while Postgr
     try {
       url.port = String(forwarder.port);
       env = { ...env, POSTGRESQL_URL: url.href };
-      const gone = forwarder.breakAt(words);
+      forwarder.beforeSent(words, () => {
+        forwarder.admit(false);
+        forwarder.cut();
+      });
       const one = begin(role);
-      await gone;
       await waits(one, part);
-      forwarder.restore();
+      forwarder.admit(true);
       await ready(one);
       one.kill("SIGTERM");
       expect(await one.exited).toBe(0);

@@ -8,9 +8,10 @@ export interface Forwarder {
   point(port: number): void;
   /** Ends those that stand, as a restarted load balancer does. */
   cut(): void;
-  /** As soon as these words are sent to the server, all that stand end, and so does whatever comes, until `restore` is called. Resolves when they were sent. */
-  breakAt(words: string): Promise<void>;
-  restore(): void;
+  /** Acts once, right before these words are passed on to the server. */
+  beforeSent(words: string, act: () => void): void;
+  /** Whether whoever comes is let in; at first they are. */
+  admit(newcomers: boolean): void;
   /** Those that stand are never answered again, and not closed: their host has gone from the net. */
   silence(): void;
   close(): Promise<void>;
@@ -20,19 +21,17 @@ export interface Forwarder {
 export async function openForwarder(target: number, host = "127.0.0.1"): Promise<Forwarder> {
   const open = new Set<Socket>();
   let current = target;
-  let isBroken = false;
-  let trap: { words: string; sprung: () => void } | null = null;
+  let isOpen = true;
+  let trap: { readonly words: string; readonly act: () => void } | null = null;
   const cut = () => {
     for (const one of open) one.destroy();
   };
   const server = createServer((near) => {
-    if (isBroken) return void near.destroy();
+    if (!isOpen) return void near.destroy();
     const far = connect(current, host);
     near.on("data", (sent: Buffer) => {
       if (trap === null || !sent.includes(trap.words)) return;
-      isBroken = true;
-      cut();
-      trap.sprung();
+      trap.act();
       trap = null;
     });
     for (const [one, other] of [
@@ -56,9 +55,11 @@ export async function openForwarder(target: number, host = "127.0.0.1"): Promise
       current = port;
     },
     cut,
-    breakAt: (words) => new Promise((sprung) => (trap = { words, sprung })),
-    restore: () => {
-      isBroken = false;
+    beforeSent: (words, act) => {
+      trap = { words, act };
+    },
+    admit: (newcomers) => {
+      isOpen = newcomers;
     },
     silence: () => {
       for (const one of open) {

@@ -10,13 +10,12 @@ import type { Voice } from "./voices.ts";
  * may be sent; throws `discord_refused` where nothing may be said.
  */
 export async function mustBeAllowed(
-  envelope: Envelope,
+  { guildId, conversationId: id, interactionToken }: Pick<Envelope, "guildId" | "conversationId" | "interactionToken">,
   reception: Voice,
   places: Places,
   signal: AbortSignal,
 ): Promise<boolean> {
-  const { guildId, conversationId: id } = envelope;
-  if (guildId === null || envelope.interactionToken) return true;
+  if (guildId === null || interactionToken) return true;
   const { guild, ownRoles } = (await placeOf(id, guildId, places)) ?? (await missing(id, reception, signal));
   const bits = permissionsIn(guild, id, { id: reception.userId, roles: ownRoles });
   const needed = permission.viewChannel | permission.sendMessages;

@@ -17,7 +17,7 @@ import { ProgressShow } from "./progress.ts";
 import { DiscordRefused, isUnauthorized } from "./rest.ts";
 import { splitText } from "./split.ts";
 import { dropSpoken, readSpoken } from "./spoken.ts";
-import type { Voice, Voices } from "./voices.ts";
+import { typeIn, type Voice, type Voices } from "./voices.ts";
 import { referenceLine, type Webhooks } from "./webhooks.ts";
 
 export interface SpeakerOptions {
@@ -206,8 +206,7 @@ class DiscordSpeaker implements Speaker {
     const [voice] = this.#botsFor(agent, envelope);
     if (voice === undefined) return;
     await mustBeAllowed(envelope, voices.reception(), places, signal);
-    const typing = { method: "POST", path: `/channels/${conversationId}/typing`, repeatable: false } as const;
-    await voice.rest.call(typing, signal).catch((error: unknown) => {
+    await typeIn(conversationId, voice, signal).catch((error: unknown) => {
       if (isVoiceless(error, voice)) this.#closed.note(voice, conversationId);
       throw error;
     });

@@ -99,6 +99,11 @@ export function makeVoices(options: {
   };
 }
 
+/** Shows in a conversation that a voice types: for ten seconds, or until it writes. */
+export async function typeIn(conversationId: Snowflake, { rest }: Voice, signal: AbortSignal): Promise<void> {
+  await rest.call({ method: "POST", path: `/channels/${conversationId}/typing`, repeatable: false }, signal);
+}
+
 async function userOf(rest: DiscordRest, signal: AbortSignal): Promise<Snowflake> {
   const patience = AbortSignal.any([signal, AbortSignal.timeout(30_000)]);
   try {

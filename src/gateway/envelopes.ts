@@ -64,7 +64,8 @@ export function toEnvelope(
   return { envelope, priority: isMentioned ? "mention" : isAddressed ? "reply" : "ambient" };
 }
 
-function isOurs(userId: Snowflake, self: Self): boolean {
+/** Whether this is the bot that listens, or one that an agent speaks with. */
+export function isOurs(userId: Snowflake, self: Self): boolean {
   return userId === self.userId || self.voices.has(userId);
 }
 

@@ -29,6 +29,8 @@ export interface GatewayOptions {
   readonly store: (lease: Lease, heard: readonly Heard[], progress: Progress, signal: AbortSignal) => Promise<void>;
   /** Called at once for every event, before it is stored: an interaction has three seconds. */
   readonly onHeard: (heard: Heard) => void;
+  /** Called when the part is stopped, before it hangs up. */
+  readonly onStop: () => void;
   readonly metrics: Metrics;
   readonly log: Logger;
 }
@@ -109,6 +111,7 @@ class Gateway implements Component {
 
   async stop(deadline: AbortSignal): Promise<void> {
     this.#stopping.abort();
+    this.#options.onStop();
     await this.#running;
     await Promise.all(this.#held.values().map((held) => this.#handOver(held, deadline)));
   }

@@ -2,6 +2,7 @@ import type { Receipt } from "../chat/chat.ts";
 import type { Fate, Outcome, Spot, Which } from "../chat/desk.ts";
 import type { Sql } from "../connections/postgres.ts";
 import type { Snowflake } from "../envelope.ts";
+import { isSilencedTurn } from "./rules.ts";
 
 interface Row {
   message_id: Snowflake;
@@ -54,6 +55,19 @@ export async function readOutcome(sql: Sql, messageId: Snowflake): Promise<Outco
     isDecided: state === "answered" || state === "ignored" || state === "buried",
     answer: state === "answered" && text !== null && receipt !== null ? { text, receipt } : null,
   };
+}
+
+/** Of these messages: true, it waits for somebody to take it up for the first time; false, it does not. Those that are not stored are left out. */
+export async function readUntaken(
+  sql: Sql,
+  messageIds: readonly Snowflake[],
+): Promise<ReadonlyMap<Snowflake, boolean>> {
+  const rows = await sql.query<{ message_id: Snowflake; waits: boolean }>(
+    `select message_id, state = 'waiting' and attempts = 0 and addressed and not ${isSilencedTurn} as waits
+     from turns where message_id = any($1::bigint[])`,
+    [messageIds],
+  );
+  return new Map(rows.map((row) => [row.message_id, row.waits]));
 }
 
 /** How an answer came about, and where it was given; null when there is no answer, or it was forgotten. */

@@ -3,7 +3,7 @@ import type { Priority } from "../envelope.ts";
 import { asError, ForeseenError } from "../errors.ts";
 import type { Logger } from "../log.ts";
 import type { Metrics } from "../metrics.ts";
-import { BreakerOpen, makeRetry, type Breaker } from "../resilience/policies.ts";
+import { BreakerOpen, makeRetry, type Breaker, type Retry } from "../resilience/policies.ts";
 import type { RateLimits } from "../resilience/rate-limits.ts";
 import { makeTurnstile, type Delay, type Turnstile } from "../resilience/turnstile.ts";
 import { ModelQuota, modelDeadline, modelUnavailable, stopping } from "./failures.ts";
@@ -16,8 +16,8 @@ export interface GovernorOptions {
   readonly breaker: Breaker;
   readonly metrics: Metrics;
   readonly log: Logger;
-  /** How often a call that failed is repeated; twice when left out. */
-  readonly retries?: number;
+  /** A call is not repeated when more than this has passed since it was asked for; left out: as long as its signal lets it. */
+  readonly repeatsWithinMs?: number;
   /** A call that would wait longer for its turn is refused at once, with the true time. */
   readonly patienceMs?: number;
   readonly now?: () => number;
@@ -185,14 +185,20 @@ function makeErrands(options: GovernorOptions, turnstileOf: (bucket: string) => 
     }
   };
   return async <T>(errand: Errand<T>, signal: AbortSignal): Promise<T> => {
-    const repeat = makeRetry({ retries: options.retries ?? 2, initialMs: 500, maxMs: 8_000, when: isWorthRepeating });
     try {
-      return await repeat(() => attempt(errand, signal), signal);
+      return await repeats(options, now)(() => attempt(errand, signal), signal);
     } catch (error) {
       if (error instanceof BreakerOpen) throw unavailableUntil(error);
       throw signal.aborted ? modelDeadline() : error;
     }
   };
+}
+
+/** What repeats one call that begins now. */
+function repeats({ repeatsWithinMs = Number.POSITIVE_INFINITY }: GovernorOptions, now: () => number): Retry {
+  const until = now() + repeatsWithinMs;
+  const when = (error: unknown) => isWorthRepeating(error) && now() < until;
+  return makeRetry({ retries: 2, initialMs: 500, maxMs: 8_000, when });
 }
 
 /** Runs the call itself and counts it: only what really goes out is a call. */

@@ -2,6 +2,7 @@ import { randomUUID } from "node:crypto";
 import { hostname } from "node:os";
 import type { Reply } from "../chat/chat.ts";
 import { makeModerationDesk } from "../desk.ts";
+import { mustBeAllowed } from "../discord/allowed.ts";
 import { buttonsUnderAnswer } from "../discord/buttons.ts";
 import { makeCommands } from "../discord/commands.ts";
 import { makeInteractions, type Interactions } from "../discord/interactions.ts";
@@ -9,13 +10,14 @@ import { localeOf } from "../discord/phrases.ts";
 import type { Places } from "../discord/places.ts";
 import { makeDiscordRest, type DiscordRest } from "../discord/rest.ts";
 import { makeSpeaker, type Speaker } from "../discord/speaker.ts";
-import { makeVoices, type Voices } from "../discord/voices.ts";
+import { makeVoices, typeIn, type Voices } from "../discord/voices.ts";
 import { makeWebhooks, type Guise } from "../discord/webhooks.ts";
 import type { Envelope, Snowflake } from "../envelope.ts";
 import type { Heard } from "../gateway/dispatch.ts";
 import { makeGateway } from "../gateway/gateway.ts";
 import { makeHearing } from "../gateway/hearing.ts";
-import { readOutcome } from "../inbox/fates.ts";
+import { Unattended } from "../gateway/unattended.ts";
+import { readOutcome, readUntaken } from "../inbox/fates.ts";
 import { referenceOf } from "../inbox/turns.ts";
 import type { Component } from "../lifecycle/component.ts";
 import type { Agent } from "../settings/settings.ts";
@@ -116,6 +118,7 @@ export function makeEar(
   const { token, guildId, shards, leaseMs, holdEvents, backfillMs } = config.discord;
   const { inbox, memory, postgres, places } = foundation;
   const { database } = postgres;
+  const self = () => ({ userId: voices.reception().userId, voices: voices.byUser() });
   const store = makeHearing({
     database,
     inbox,
@@ -125,7 +128,7 @@ export function makeEar(
     backfillMs,
     maxMessageChars: config.maxMessageChars,
     log,
-    self: () => ({ userId: voices.reception().userId, voices: voices.byUser() }),
+    self,
     interact: (interaction, where, signal) => counter.answer(interaction, where, signal),
     revise: {
       forget: forgetDeleted,
@@ -133,12 +136,22 @@ export function makeEar(
       drop: async (conversations) => void (await Promise.all(conversations.map((id) => memory.dropRecent(id)))),
     },
   });
+  const unattended = new Unattended({
+    self,
+    guildId,
+    waits: (messageIds) => readUntaken(database, messageIds),
+    mustBeAllowed: (spot, signal) =>
+      mustBeAllowed({ ...spot, interactionToken: null }, voices.reception(), places, signal),
+    type: ({ conversationId }, signal) => typeIn(conversationId, voices.reception(), signal),
+    log,
+  });
   const owner = `${hostname()} ${process.pid} ${randomUUID()}`;
   const options = { database, rest, token: token ?? "", owner, shards, leaseMs, holdEvents, metrics, log };
   const onHeard = (heard: Heard) => {
     if (heard.kind === "interaction") counter.begin(heard.interaction);
+    unattended.heard(heard);
   };
-  return makeGateway({ ...options, store, onHeard });
+  return makeGateway({ ...options, store, onHeard, onStop: () => unattended.stop() });
 }
 
 /** What people may be reminded of in a place: what everyone who reads it may read anyway. */

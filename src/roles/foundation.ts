@@ -256,13 +256,15 @@ function makeGoverned(
   { notices, cache }: { notices: Notices; cache: Cache | null },
 ): { model: Governor; limits: readonly Component[] } {
   const { gemini } = config;
-  const model = gemini.apiKey === null ? makeOffline() : makeGemini({ ...gemini, apiKey: gemini.apiKey });
+  const { apiKey, fallbackModel } = gemini;
+  // A first model that hangs must leave the other one its time.
+  const silenceMs = Math.min(30_000, fallbackModel === null ? 30_000 : config.turnDeadlineMs / 3);
+  const model = apiKey === null ? makeOffline() : makeGemini({ ...gemini, apiKey, silenceMs });
   const patienceMs = Math.max(1_000, config.turnDeadlineMs - 20_000);
-  const { fallbackModel } = gemini;
   const govern = (limits: RateLimits) => {
     const common = { model, limits, metrics, log, patienceMs };
-    // Where another model is to be asked the first is not asked for as long.
-    const first = makeGovernor({ ...common, breaker: breakers.gemini, ...(breakers.fallback && { retries: 1 }) });
+    const hurry = breakers.fallback && { repeatsWithinMs: 10_000 };
+    const first = makeGovernor({ ...common, breaker: breakers.gemini, ...hurry });
     const governor =
       fallbackModel === null || breakers.fallback === null
         ? first

@@ -33,6 +33,18 @@ const guild = z.object({
   preferred_locale: z.string().nullish(),
   roles: z.array(role),
 });
+const attachment = z.object({
+  filename: z.string(),
+  url: z.string(),
+  size: z.number(),
+  content_type: z.string().nullish(),
+});
+/** What stands in a message beside its words. */
+const enclosed = {
+  attachments: z.array(attachment).optional(),
+  sticker_items: z.array(z.object({ name: z.string() })).optional(),
+  embeds: z.array(z.object({ title: z.string().nullish(), description: z.string().nullish() })).optional(),
+};
 const message = z.object({
   id,
   type: z.number().optional(),
@@ -46,12 +58,20 @@ const message = z.object({
   edited_timestamp: z.string().nullish(),
   mentions: z.array(user).optional(),
   mention_roles: z.array(id).optional(),
-  attachments: z
-    .array(z.object({ filename: z.string(), url: z.string(), size: z.number(), content_type: z.string().nullish() }))
-    .optional(),
-  sticker_items: z.array(z.object({ name: z.string() })).optional(),
-  embeds: z.array(z.object({ title: z.string().nullish(), description: z.string().nullish() })).optional(),
-  message_reference: z.object({ message_id: id.optional() }).optional(),
+  ...enclosed,
+  /** Type 0 is a reply, 1 a forward of that message, which stands in `message_snapshots`. */
+  message_reference: z.object({ type: z.number().optional(), message_id: id.optional() }).optional(),
+  message_snapshots: z
+    .array(z.object({ message: z.object({ content: z.string().catch(""), ...enclosed }) }))
+    .optional()
+    .catch(undefined),
+  poll: z
+    .object({
+      question: z.object({ text: z.string().nullish() }),
+      answers: z.array(z.object({ poll_media: z.object({ text: z.string().nullish() }) })),
+    })
+    .nullish()
+    .catch(null),
   referenced_message: z
     .object({ id, author: user, webhook_id: id.optional(), content: z.string() })
     .nullish()

@@ -12,6 +12,8 @@ export interface Self {
 
 const defaultMessage = 0;
 const reply = 19;
+/** A type of reference. */
+const forward = 1;
 
 /** True for what a person wrote: not for our own words, other bots, webhooks, and Discord's notices of pins, joins and the like. */
 export function isFromPerson(message: WireMessage, self: Self): boolean {
@@ -80,15 +82,39 @@ function textOf(message: WireMessage, self: Self): string {
   const words = clean(message.content)
     .replace(new RegExp(`^\\s*<@!?${self.userId}>[\\s,:]*`), "")
     .replaceAll(/<@!?(\d+)>/g, (whole, id: string) => (names.has(id) ? `@${names.get(id)}` : whole));
-  const along = [
-    ...(message.attachments ?? []).map(({ filename, size }) => `[file: ${flat(filename)}, ${kilobytes(size)}]`),
-    ...(message.sticker_items ?? []).map(({ name }) => `[sticker: ${flat(name)}]`),
-    ...(message.embeds ?? []).flatMap(({ title, description }) => {
+  const forwarded = (message.message_snapshots ?? []).map(({ message: original }) => {
+    const lines = [clean(original.content).trim(), ...enclosedIn(original)].filter((line) => line !== "");
+    return `[forwarded: ${lines.join("\n")}]`;
+  });
+  return [words.trim(), ...forwarded, ...pollOf(message), ...enclosedIn(message)]
+    .filter((line) => line !== "")
+    .join("\n");
+}
+
+function enclosedIn({
+  attachments = [],
+  sticker_items: stickers = [],
+  embeds = [],
+}: Pick<WireMessage, "attachments" | "sticker_items" | "embeds">): readonly string[] {
+  return [
+    ...attachments.map(({ filename, size }) => `[file: ${flat(filename)}, ${kilobytes(size)}]`),
+    ...stickers.map(({ name }) => `[sticker: ${flat(name)}]`),
+    ...embeds.flatMap(({ title, description }) => {
       const said = flat([title, description].filter(Boolean).join(": ")).slice(0, 300);
       return said === "" ? [] : [`[link: ${said}]`];
     }),
   ];
-  return [words.trim(), ...along].filter((line) => line !== "").join("\n");
+}
+
+function pollOf({ poll }: WireMessage): readonly string[] {
+  if (!poll) return [];
+  const answers = poll.answers.map(({ poll_media: { text } }) => flat(text ?? "")).filter((text) => text !== "");
+  return [`[poll: ${flat(poll.question.text ?? "")} (${answers.join(" / ")})]`];
+}
+
+/** The message that this one replies to; null also for a forward, which only refers to one. */
+export function replyIdOf({ message_reference: reference }: WireMessage): Snowflake | null {
+  return reference?.type === forward ? null : (reference?.message_id ?? null);
 }
 
 function attachmentsOf({ attachments = [] }: WireMessage): readonly Attachment[] {

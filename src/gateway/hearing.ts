@@ -9,7 +9,7 @@ import type { Logger } from "../log.ts";
 import { fetchMissed, type Gap } from "./backfill.ts";
 import type { WireInteraction } from "../discord/interaction.ts";
 import type { Heard, WireMessage } from "./dispatch.ts";
-import { isFromPerson, toEnvelope, type Self } from "./envelopes.ts";
+import { isFromPerson, replyIdOf, toEnvelope, type Self } from "./envelopes.ts";
 import { advance, type Lease, type Progress } from "./leases.ts";
 import { locate, toStoredChannel, toStoredGuild } from "./whereabouts.ts";
 
@@ -149,11 +149,11 @@ async function toEnvelopes(
   const wheres = await locate(options, personal, signal);
   const agents = await agentsOf(
     options.database,
-    personal.flatMap((message) => message.message_reference?.message_id ?? []),
+    personal.flatMap((message) => replyIdOf(message) ?? []),
   );
   return personal.flatMap((message) => {
     const where = wheres.get(message.channel_id);
-    const repliedTo = agents.get(message.message_reference?.message_id ?? "") ?? null;
+    const repliedTo = agents.get(replyIdOf(message) ?? "") ?? null;
     return where === undefined ? [] : [toEnvelope(message, where, self, repliedTo, options.maxMessageChars)];
   });
 }

@@ -26,6 +26,7 @@ interface Waiting extends Spot {
   readonly heardAt: number;
   /** False: it may be that a role of the bot is called, which only the database knows. */
   readonly isCertain: boolean;
+  wasShown: boolean;
   typesAt: number;
 }
 
@@ -67,7 +68,14 @@ export class Unattended {
     if (call === "none") return;
     const now = Date.now();
     const isCertain = call === "certain";
-    this.#waiting.set(id, { guildId, conversationId, heardAt: now, isCertain, typesAt: now + patienceMs });
+    this.#waiting.set(id, {
+      guildId,
+      conversationId,
+      heardAt: now,
+      isCertain,
+      wasShown: false,
+      typesAt: now + patienceMs,
+    });
     this.#timer ??= this.#lookLater();
   }
 
@@ -90,7 +98,7 @@ export class Unattended {
     for (const [id, { heardAt }] of this.#waiting) if (now - heardAt > longestMs) this.#waiting.delete(id);
     const due = [...this.#waiting]
       .filter(([, one]) => one.typesAt <= now)
-      .toSorted(([, a], [, b]) => a.typesAt - b.typesAt);
+      .toSorted(([, a], [, b]) => Number(a.wasShown) - Number(b.wasShown) || a.typesAt - b.typesAt);
     if (due.length === 0) return;
     const known = await this.#ask(due.map(([id]) => id));
     const spots = new Map<Snowflake, Waiting[]>();
@@ -100,7 +108,8 @@ export class Unattended {
       if (waits) spots.set(one.conversationId, [...(spots.get(one.conversationId) ?? []), one]);
       else if (known !== null) this.#waiting.delete(id);
     }
-    await Promise.all([...spots.values()].slice(0, mostAtOnce).map((those) => this.#type(those, known !== null)));
+    // Not waited for: one that hangs must not hold up the others.
+    for (const those of [...spots.values()].slice(0, mostAtOnce)) void this.#type(those, known !== null);
   }
 
   /** Null while the database is away, and nobody knows. */
@@ -120,7 +129,7 @@ export class Unattended {
     const { mustBeAllowed, type } = this.#options;
     const [spot] = those;
     if (spot === undefined || this.#stopping.signal.aborted) return;
-    for (const one of those) one.typesAt = Date.now() + typingEveryMs;
+    for (const one of those) Object.assign(one, { wasShown: true, typesAt: Date.now() + typingEveryMs });
     const signal = AbortSignal.any([this.#stopping.signal, AbortSignal.timeout(typingEveryMs)]);
     try {
       if (mayLook) await untilAborted(mustBeAllowed(spot, signal), signal);

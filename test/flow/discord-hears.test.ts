@@ -106,6 +106,23 @@ describe("on Discord the bot hears", () => {
     expect(prompt).not.toContain("xxx");
   });
 
+  it("a forward and a poll by what stands in them; a forward of its own words is no call", async () => {
+    const reply = { agent: "mira", reply: "High water at six." };
+    gemini.script({ on: "generate", when: "tell me of the tide", times: 1, reply });
+    const answer = await answerTo(say(`${me()} tell me of the tide`));
+    expect(answer?.content).toContain("High water at six.");
+    const { ann, general } = house;
+    const forwarded = discord.world.forward({ message: answer?.id ?? "", channel: general, author: ann });
+    const direct = discord.world.openDm(ann, discord.world.reception);
+    const remark = say("the ferry leaves at ten");
+    expect(await answerTo(discord.world.forward({ message: remark, channel: direct, author: ann }))).toBeDefined();
+    expect(await promptOf("the ferry leaves at ten")).toContain("[forwarded: the ferry leaves at ten]");
+    const poll = { question: "Which boat?", answers: ["the red one", "the blue one"] };
+    expect(await answerTo(say(`${me()} vote`, { poll }))).toBeDefined();
+    expect(await promptOf("vote")).toContain("[poll: Which boat? (the red one / the blue one)]");
+    expect(answersIn(discord, general).filter(({ replyTo }) => replyTo === forwarded.id)).toEqual([]);
+  });
+
   it("nobody else: no other bot, no webhook, no notice of Discord's", async () => {
     const other = discord.world.addBot({ name: "parrot", token: "parrot-token-0000000000" });
     discord.world.addMember(house.guild, other);

@@ -29,6 +29,8 @@ export function samples(canary: string): readonly { readonly t: string; readonly
     attachments: [{ filename: canary, url: "https://cdn.example/x", size: 12, content_type: "text/plain" }],
     sticker_items: [{ name: canary }],
     embeds: [{ title: canary, description: canary }],
+    message_snapshots: [{ message: { content: canary, embeds: [{ title: canary }] } }],
+    poll: { question: { text: canary }, answers: [{ poll_media: { text: canary } }] },
     message_reference: { message_id: "723456789012345678" },
     referenced_message: { id: "723456789012345678", author: user, content: canary },
   };

@@ -48,6 +48,8 @@ export interface Message {
   embeds: readonly Fields[];
   components: readonly Fields[];
   readonly stickers: readonly Fields[];
+  /** A forwarded message, a poll. */
+  readonly besides: Fields;
   attachments: Attachment[];
   /** Emoji to the ids of those who reacted. */
   readonly reactions: Record<string, string[]>;

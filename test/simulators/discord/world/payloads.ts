@@ -1,4 +1,4 @@
-import type { Message } from "./message.ts";
+import type { Fields, Message } from "./message.ts";
 import type { Bot, Channel, Guild, Member, Role, User } from "./records.ts";
 import type { State } from "./state.ts";
 
@@ -186,6 +186,7 @@ function bareMessage(state: State, message: Message): object {
     })),
     ...(message.nonce === null ? {} : { nonce: message.nonce }),
     ...(message.stickers.length === 0 ? {} : { sticker_items: message.stickers }),
+    ...message.besides,
     ...(webhookId === null ? {} : { webhook_id: webhookId }),
     ...(applicationId === null ? {} : { application_id: applicationId }),
     ...(thread === undefined ? {} : { thread: channelPayload(state, thread) }),
@@ -196,4 +197,25 @@ function bareMessage(state: State, message: Message): object {
 export function emojiPayload(emoji: string): { id: string | null; name: string } {
   const [name = emoji, id = null] = emoji.split(":");
   return { id, name };
+}
+
+/** As a message carries the one that it forwards: without its author. */
+export function forwardPayload(state: State, original: Message): Fields {
+  const { id, channel_id, guild_id, content, type, timestamp, attachments, embeds, flags } = messagePayload(
+    state,
+    original,
+  ) as Fields;
+  return {
+    message_reference: { type: 1, message_id: id, channel_id, guild_id },
+    message_snapshots: [{ message: { type, content, timestamp, attachments, embeds, flags } }],
+  };
+}
+
+export function pollPayload({ question, answers }: { question: string; answers: readonly string[] }): Fields {
+  return {
+    question: { text: question },
+    answers: answers.map((text, index) => ({ answer_id: index + 1, poll_media: { text } })),
+    allow_multiselect: false,
+    layout_type: 1,
+  };
 }

@@ -18,6 +18,8 @@ export interface Draft {
   readonly embeds?: readonly Fields[];
   readonly components?: readonly Fields[];
   readonly stickers?: readonly Fields[];
+  /** What the message has besides, as Discord sends it. */
+  readonly besides?: Fields;
   readonly attachments?: readonly FileDraft[];
   readonly flags?: number;
   readonly type?: number;
@@ -79,6 +81,7 @@ export function post(state: State, deliver: Deliver, draft: Draft): Message {
     embeds: draft.embeds ?? [],
     components: draft.components ?? [],
     stickers: draft.stickers ?? [],
+    besides: draft.besides ?? {},
     attachments: (draft.attachments ?? []).map((file) => attach(state, channel.id, file)),
     reactions: {},
     flags: draft.flags ?? 0,

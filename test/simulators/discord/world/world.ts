@@ -6,6 +6,7 @@ import { interact } from "./interacting.ts";
 import type { Interaction } from "./interaction.ts";
 import type { Fields, Message } from "./message.ts";
 import { erase, eraseMany, post, unfurl, revise, setReaction, type FileDraft } from "./posting.ts";
+import { forwardPayload, pollPayload } from "./payloads.ts";
 import type { Bot, Channel, Command, PrivilegedIntent, Ref, Webhook } from "./records.ts";
 import { shardOf } from "./snowflakes.ts";
 import { idOf, visibleHistory, type State, type Typing } from "./state.ts";
@@ -27,6 +28,7 @@ export interface Saying {
   readonly attachments?: readonly FileDraft[];
   readonly embeds?: readonly Fields[];
   readonly stickers?: readonly { readonly id: string; readonly name: string; readonly format_type: number }[];
+  readonly poll?: { readonly question: string; readonly answers: readonly string[] };
   /** 0, or 19 for a reply, unless told otherwise: 6 is a pin, 7 a join, 8 a boost. */
   readonly type?: number;
 }
@@ -100,8 +102,17 @@ export function makeWorld(state: State, deliver: Deliver) {
       const answered = replyTo === undefined ? {} : { replyTo: idOf(replyTo) };
       const kind = type === undefined ? {} : { type };
       const shared = { channel: state.channel(channel), authorId: idOf(author), content: text, stickers };
-      return post(state, deliver, { ...shared, attachments, embeds, ...answered, ...kind });
+      const besides = saying.poll === undefined ? {} : { poll: pollPayload(saying.poll) };
+      return post(state, deliver, { ...shared, attachments, embeds, besides, ...answered, ...kind });
     },
+    /** Shows a message of anywhere in a channel, without words of one's own. */
+    forward: ({ message, channel, author }: { message: Ref; channel: Ref; author: Ref }): Message =>
+      post(state, deliver, {
+        channel: state.channel(channel),
+        authorId: idOf(author),
+        content: "",
+        besides: forwardPayload(state, state.message(message)),
+      }),
     edit: (message: Ref, text: string): Message => revise(state, deliver, state.message(message), { content: text }),
     delete: (message: Ref): void => erase(state, deliver, state.message(message)),
     deleteMany: (channel: Ref, messages: readonly Ref[]): void =>

@@ -142,10 +142,16 @@ describe.concurrent("a model that does not answer, beside a fallback model", () 
       simulator.script({ ...first, fault: "502-html" }, { ...second, fault: "502-html" });
       const bot = await start();
       bot.say("One.");
+      // Looked for before the apology: that may come when one of them has stood open for its 30 s, and would be tried again.
+      await vi.waitFor(
+        async () => {
+          const { circuit_breakers: breakers } = await bot.status();
+          expect([breakers["gemini_api"]?.state, breakers["gemini_fallback"]?.state]).toEqual(["open", "open"]);
+        },
+        { timeout: 60_000, interval: 100 },
+      );
       await answered(bot, 1);
       await buried(bot, 1);
-      const { circuit_breakers: breakers } = await bot.status();
-      expect([breakers["gemini_api"]?.state, breakers["gemini_fallback"]?.state]).toEqual(["open", "open"]);
       await endWell(bot);
     });
   }, 120_000);

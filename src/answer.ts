@@ -139,10 +139,10 @@ async function ignore(turn: Turn, { judge, reason }: { judge: string; reason: st
 }
 
 async function defer(turn: Turn, rung: Rung & { kind: "defer" }, rooms: Rooms): Promise<void> {
-  const notBefore = new Date(Date.now() + rung.afterMs);
-  await rooms.inbox.defer(turn, { notBefore, reason: rung.reason, fault: rung.fault });
+  const { afterMs, reason, fault } = rung;
+  const until = await rooms.inbox.defer(turn, { afterMs, reason, fault });
   rooms.metrics.messages.inc({ message_type: "deferred", agent: "none" });
-  tell(turn.envelope, { kind: "deferred", untilMs: notBefore.getTime(), sentence: rung.sentence }, rooms);
+  tell(turn.envelope, { kind: "deferred", untilMs: until.getTime(), sentence: rung.sentence }, rooms);
 }
 
 /** The end of every ladder: the person gets an apology with a reference, and the turn is buried with its reason. */

@@ -65,22 +65,22 @@ function makePutBack({ inbox, giveUp, log }: ConsumerOptions, stopped: AbortSign
     if (error instanceof ForeseenError && error.code === "turn_taken_over") return;
     if (stopped.aborted) {
       log.info({ messageId }, "given up at the deadline of the stop, and kept");
-      await inbox.defer(turn, { notBefore: new Date(), reason: "the process stopped", fault: false });
+      await inbox.defer(turn, { afterMs: 0, reason: "the process stopped", fault: false });
       return;
     }
     const disposition = error instanceof ForeseenError ? error.disposition : null;
     if (error instanceof ForeseenError && disposition?.kind === "retry") {
       log.info({ messageId, code: error.code }, "a turn is put back");
-      const notBefore = new Date(Date.now() + Math.max(1_000, disposition.afterMs));
-      await inbox.defer(turn, { notBefore, reason: error.code, fault: false });
+      const afterMs = Math.max(1_000, disposition.afterMs);
+      await inbox.defer(turn, { afterMs, reason: error.code, fault: false });
       return;
     }
     const faults = turn.faults + 1;
     log.error({ err: error, messageId, reference: referenceOf(messageId), faults }, "a turn could not be ended");
     if (faults >= mostFaults || disposition !== null) return giveUp(turn, error);
-    const notBefore = new Date(Date.now() + 1_000 * 2 ** turn.faults);
+    const afterMs = 1_000 * 2 ** turn.faults;
     // The name alone: the message of an error nobody foresaw may quote what people wrote.
-    await inbox.defer(turn, { notBefore, reason: `bug: ${error.name}`, fault: true });
+    await inbox.defer(turn, { afterMs, reason: `bug: ${error.name}`, fault: true });
   };
   const isWorthAnother = (error: Error) => error instanceof ForeseenError && error.disposition.kind === "retry";
   return (turn: Turn, error: Error) =>

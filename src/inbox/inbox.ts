@@ -64,8 +64,8 @@ export interface Inbox extends Component {
   finish(turn: Turn, receipt: Receipt | null, also: (tx: Sql) => Promise<void>): Promise<void>;
   /** Ends the turn without an answer, because a judge said so. */
   ignore(turn: Turn, reason: string, also: (tx: Sql) => Promise<void>): Promise<void>;
-  /** Puts the turn back, not to be taken up before its time. */
-  defer(turn: Turn, delay: Delay): Promise<void>;
+  /** Puts the turn back, not to be taken up before its time; resolves to that time, by the clock of Postgres. */
+  defer(turn: Turn, delay: Delay): Promise<Date>;
   /** Gives the turn up for good. */
   bury(turn: Turn, error: string, reference: string): Promise<void>;
   /** Tells the queue that these turns are still being worked on. */
@@ -130,9 +130,10 @@ export function makeInbox(options: InboxOptions): Inbox {
     defer: (turn, delay) =>
       database.transaction(async (tx) => {
         const db = asBossDb(tx);
-        await putBackTurn(tx, turn, delay);
+        const notBefore = await putBackTurn(tx, turn, delay);
         await boss.fail(queue, attempt(turn), { reason: delay.reason }, { db });
-        await boss.update(queue, undefined, { id: turn.job.id, startAfter: delay.notBefore, db });
+        await boss.update(queue, undefined, { id: turn.job.id, startAfter: delay.afterMs / 1_000, db });
+        return notBefore;
       }),
     touch: async (turns) => {
       if (turns.length > 0) await boss.touch(queue, turns.map(attempt));

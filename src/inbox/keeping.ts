@@ -78,5 +78,5 @@ async function flush(tx: Sql, boss: PgBoss, { conversationId, author, messageId 
     [conversationId, author.id, messageId],
   );
   for (const { message_id: id } of held)
-    await boss.update(queue, undefined, { id: jobId(id), startAfter: new Date(), db: asBossDb(tx) });
+    await boss.update(queue, undefined, { id: jobId(id), startAfter: 0, db: asBossDb(tx) });
 }

@@ -224,19 +224,27 @@ export async function markSpeaking(sql: Sql, turn: Turn): Promise<void> {
   await change(sql, turn, "speaking_at = now()", []);
 }
 
-/** Until when a turn is put back, and why. */
+/** For how long a turn is put back, and why. */
 export interface Delay {
-  readonly notBefore: Date;
+  /** From now, by the clock of Postgres: those of processes differ. */
+  readonly afterMs: number;
   readonly reason: string;
   /** True when an attempt failed; false when it has to wait its turn, or the process stops. */
   readonly fault: boolean;
 }
 
-/** Puts a turn back, not to be taken up before its time. */
-export async function putBackTurn(sql: Sql, turn: Turn, { notBefore, reason, fault }: Delay): Promise<void> {
+/** Puts a turn back; resolves to when it may be taken up, by the clock of Postgres. */
+export async function putBackTurn(sql: Sql, turn: Turn, { afterMs, reason, fault }: Delay): Promise<Date> {
   const state = "case when draft is null then 'waiting' else 'drafted' end";
-  const values = [notBefore, reason, fault ? 1 : 0];
-  await change(sql, turn, `state = ${state}, not_before = $4, error = $5, faults = faults + $6`, values);
+  const until = "now() + make_interval(secs => $4::float8 / 1000)";
+  const values = [afterMs, reason, fault ? 1 : 0];
+  const row = await change(
+    sql,
+    turn,
+    `state = ${state}, not_before = ${until}, error = $5, faults = faults + $6`,
+    values,
+  );
+  return row.not_before;
 }
 
 /** The last state of a turn; `receipt` replaces the stored one when it is given. */
@@ -256,17 +264,21 @@ export async function finishTurn(
 }
 
 /** An attempt that was thought dead and comes back finds that the turn was taken up or revoked since, and changes nothing. */
-async function change(sql: Sql, turn: Turn, assignments: string, values: readonly unknown[]): Promise<void> {
-  const rows = await sql.query(
+async function change(
+  sql: Sql,
+  turn: Turn,
+  assignments: string,
+  values: readonly unknown[],
+): Promise<{ readonly not_before: Date }> {
+  const [row] = await sql.query<{ not_before: Date }>(
     `update turns set ${assignments}
-     where message_id = $1 and (attempts, claim) = ($2, $3::uuid) and state in ('answering', 'drafted') returning 1`,
+     where message_id = $1 and (attempts, claim) = ($2, $3::uuid) and state in ('answering', 'drafted') returning not_before`,
     [turn.envelope.messageId, turn.attempts, turn.claim, ...values],
   );
-  if (rows.length === 0) {
-    throw new ForeseenError("turn_taken_over", `turn ${turn.envelope.messageId} was taken over by another attempt`, {
-      kind: "bury",
-    });
-  }
+  if (row !== undefined) return row;
+  throw new ForeseenError("turn_taken_over", `turn ${turn.envelope.messageId} was taken over by another attempt`, {
+    kind: "bury",
+  });
 }
 
 /** The short reference that an apology gives, and under which the turn is found in `/status` and the log. */

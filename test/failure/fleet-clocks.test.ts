@@ -1,8 +1,9 @@
-import { afterAll, beforeAll, expect, it } from "vitest";
+import { afterAll, afterEach, beforeAll, beforeEach, expect, it, vi } from "vitest";
 import { describeUnless } from "../servers/databases.ts";
-import { startPostgres, type PostgresServer } from "../servers/postgres.ts";
+import { administer, startPostgres, type PostgresServer } from "../servers/postgres.ts";
 import { startRedis, type RedisServer } from "../servers/redis.ts";
 import { whyNoOwnPostgres, whyNoOwnRedis } from "../servers/shared.ts";
+import { answersIn, patience } from "./discord-bot.ts";
 import { openFleet, type Fleet } from "./fleet.ts";
 
 const hourMs = 3_600_000;
@@ -18,14 +19,18 @@ const missing = (await whyNoOwnPostgres()) ?? (await whyNoOwnRedis());
 describeUnless(missing, "a fleet whose clocks are an hour apart", () => {
   let postgres: PostgresServer;
   let redis: RedisServer;
+  let url: string;
   let fleet: Fleet;
   beforeAll(async () => {
     [postgres, redis] = await Promise.all([startPostgres(), startRedis()]);
-    fleet = await openFleet({ postgres: (await postgres.createDatabase()).url, redis: redis.url });
+  });
+  beforeEach(async () => {
+    url = (await postgres.createDatabase()).url;
+    fleet = await openFleet({ postgres: url, redis: redis.url });
     await fleet.migrate();
   });
+  afterEach(() => fleet.close());
   afterAll(async () => {
-    await fleet.close();
     await Promise.all([postgres.close(), redis.close()]);
   });
 
@@ -45,6 +50,30 @@ describeUnless(missing, "a fleet whose clocks are an hour apart", () => {
     fleet.ask(6);
     await fleet.answeredOnce();
     expect(fleet.discord.report().identifies).toBe(1);
+    fleet.withoutFault();
+  });
+
+  it.each([
+    ["ahead", hourMs],
+    ["behind", -hourMs],
+  ])("puts a message back for as long as it says, by a worker whose clock is %s, and says when", async (_, shiftMs) => {
+    await Promise.all([
+      fleet.start("gateway", withClock(shiftMs)),
+      fleet.start("worker", { ...withClock(shiftMs), TURN_DEADLINE_SECONDS: "21" }),
+    ]);
+    fleet.gemini.script({ on: "generate", fault: "429-minute", retryDelaySeconds: 4 });
+    fleet.ask(1);
+    const shown = () => answersIn(fleet.discord, fleet.channel).map(({ content }) => content);
+    const told = await vi.waitFor(() => {
+      const seconds = shown().map((content) => /<t:(\d+):T>/.exec(content)?.[1])[0];
+      if (seconds === undefined) throw new Error(`nothing was said of a wait: ${shown().join()}`);
+      return Number(seconds) * 1_000;
+    }, patience);
+    expect(Math.abs(told - Date.now())).toBeLessThan(60_000);
+    await vi.waitFor(() => expect(shown()).toEqual([expect.stringContaining("Simulated reply")]), patience);
+    expect(await administer(url, "select attempts, faults from turns where addressed")).toEqual([
+      { attempts: 2, faults: 0 },
+    ]);
     fleet.withoutFault();
   });
 });

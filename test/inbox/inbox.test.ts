@@ -64,7 +64,7 @@ await describeOnBothDatabases("the inbox", ({ open, alone }) => {
   it("holds a deferred turn back, and what follows it in its conversation with it", async () => {
     for (const id of [3001, 3002]) await inbox.keep(envelope(id, 31), "mention");
     const [turn] = await inbox.take(1);
-    await inbox.defer(turn!, { notBefore: new Date(Date.now() + 3_600_000), reason: "quota", fault: false });
+    await inbox.defer(turn!, { afterMs: 3_600_000, reason: "quota", fault: false });
     expect(await inbox.take(10)).toEqual([]);
     await database.query("update pgboss.job set start_after = now() where state = 'retry'");
     const [again] = await inbox.take(10);

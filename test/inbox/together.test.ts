@@ -63,9 +63,24 @@ await describeOnBothDatabases("messages that are answered together", ({ open, al
     expect(await inbox.take(1)).toEqual([]);
   });
 
+  it("are not held back any more when a call follows, whatever the clock of who hears it shows", async () => {
+    conversation += 1;
+    const [first, call] = [conversation * 100 + 1, conversation * 100 + 2];
+    await inbox.keep(envelope(first, conversation), "reply");
+    vi.useFakeTimers({ toFake: ["Date"], now: Date.now() + 3_600_000 });
+    try {
+      await inbox.keep(envelope(call, conversation), "mention");
+      const [turn] = await inbox.take(1);
+      expect(turn?.parts.map(({ messageId }) => messageId)).toEqual([String(first), String(call)]);
+      if (turn !== undefined) await inbox.finish(turn, null, nothing);
+    } finally {
+      vi.useRealTimers();
+    }
+  });
+
   it("keep their time when they wait for it, without the one that is deleted", async () => {
     const { one, two, last, turn } = await three();
-    await inbox.defer(turn, { notBefore: new Date(Date.now() + 3_600_000), reason: "quota", fault: false });
+    await inbox.defer(turn, { afterMs: 3_600_000, reason: "quota", fault: false });
     expect(await remove(two)).toMatchObject({ revoked: [], hasWork: false });
     expect(await inbox.take(1)).toEqual([]);
     await database.query("update pgboss.job set start_after = now() where state = 'retry'");

@@ -47,6 +47,7 @@ export function makeDatabaseComponent(options: {
     database: {
       query: (statement, values) => there().query(statement, values),
       transaction: (work) => there().transaction(work),
+      longTransaction: (work) => there().longTransaction(work),
       script: (statements) => there().script(statements),
       close: () => there().close(),
     },

@@ -43,10 +43,10 @@ export async function migrate(
   const migrations = await readMigrations();
   const applied: string[] = [];
   try {
-    await database.transaction(prepare);
+    await database.longTransaction(prepare);
     for (const migration of migrations) {
       const known = migrations.at(-1)?.version ?? 0;
-      if (await database.transaction((tx) => apply(tx, migration, known, onBegin))) applied.push(migration.name);
+      if (await database.longTransaction((tx) => apply(tx, migration, known, onBegin))) applied.push(migration.name);
     }
   } catch (error) {
     throw explainMigration(error);

@@ -1,6 +1,6 @@
 import { randomUUID } from "node:crypto";
 import pg from "pg";
-import { Misconfigured } from "../errors.ts";
+import { asError, Misconfigured } from "../errors.ts";
 import type { Component } from "../lifecycle/component.ts";
 import type { Logger } from "../log.ts";
 import { clientOptions, type Sql } from "./postgres.ts";
@@ -121,15 +121,15 @@ function makeLine({ url, name, heard, lost, log }: LineOptions) {
   let timer: NodeJS.Timeout | undefined;
   let isClosed = false;
   let waitMs = againMs.least;
-  let counts: ReadonlyMap<string, number> = new Map();
   let counting: NodeJS.Timeout | undefined;
-  const count = async () => {
-    const rows = await client?.query<{ name: string; n: number }>(
-      `select application_name as name, count(*)::int as n from pg_stat_activity
-       where datname = current_database() and application_name <> '' group by 1`,
-    );
-    if (rows !== undefined) counts = new Map(rows.rows.map((row) => [row.name, row.n]));
-  };
+  const broke = (error: Error) =>
+    log.warn({ component: "notices", reason: error.message }, "the line to other processes broke");
+  const census = makeCensus((asked, error) => {
+    // A line that answers nothing hears nothing either.
+    if (asked !== client) return;
+    broke(error);
+    void asked.end().catch(() => {});
+  });
   const again = () => {
     client = null;
     clearInterval(counting);
@@ -139,15 +139,13 @@ function makeLine({ url, name, heard, lost, log }: LineOptions) {
   };
   const open = async (): Promise<void> => {
     if (url === null || isClosed) return;
-    const next = new pg.Client({ ...clientOptions(url), application_name: name });
+    const next = new pg.Client({ ...clientOptions(url), application_name: name, query_timeout: hearingMs });
     next.on("notification", ({ payload }) => heard(payload));
     // What breaks later says so once, here; a connection that never stood says so to `connect`.
     next.once("end", () => {
       if (next === client) again();
     });
-    next.on("error", (error) =>
-      log.warn({ component: "notices", reason: error.message }, "the line to other processes broke"),
-    );
+    next.on("error", broke);
     try {
       await next.connect();
       await next.query(`listen ${channel}`);
@@ -158,21 +156,44 @@ function makeLine({ url, name, heard, lost, log }: LineOptions) {
     client = next;
     waitMs = againMs.least;
     if (isClosed) return next.end();
-    await count().catch(() => {});
-    // What it last knew is good enough while it cannot ask.
-    counting = setInterval(() => void count().catch(() => {}), countEveryMs).unref();
+    await census.count(next);
+    counting = setInterval(() => void census.count(next), countEveryMs).unref();
     lost();
   };
   return {
     open,
     isOpen: () => client !== null,
-    counts: () => counts,
+    counts: census.counts,
     close: async () => {
       isClosed = true;
       clearTimeout(timer);
       clearInterval(counting);
       await client?.end().catch(() => {});
       client = null;
+    },
+  };
+}
+
+/** How many processes of each name there are; while it cannot be asked, what was last known is good enough. */
+function makeCensus(onFailure: (asked: pg.Client, error: Error) => void) {
+  let counts: ReadonlyMap<string, number> = new Map();
+  let isAsking = false;
+  return {
+    counts: () => counts,
+    count: async (asked: pg.Client): Promise<void> => {
+      if (isAsking) return;
+      isAsking = true;
+      try {
+        const { rows } = await asked.query<{ name: string; n: number }>(
+          `select application_name as name, count(*)::int as n from pg_stat_activity
+           where datname = current_database() and application_name <> '' group by 1`,
+        );
+        counts = new Map(rows.map((row) => [row.name, row.n]));
+      } catch (error) {
+        onFailure(asked, asError(error));
+      } finally {
+        isAsking = false;
+      }
     },
   };
 }

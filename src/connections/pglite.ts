@@ -80,10 +80,11 @@ export async function openPglite(folder: string, options: { template?: string | 
       idleTimeoutMillis: 0,
       stream: () => new EmbeddedSocket(lite),
     });
-    return makeDatabase(pool, async () => {
+    const onClose = async () => {
       await lite.close();
       await unlock();
-    });
+    };
+    return makeDatabase(pool, { onClose });
   } catch (error) {
     await unlock();
     throw error;

@@ -12,14 +12,27 @@ const passing =
 /** What `pg` says of the same, for which it has no code. */
 const passingMessage =
   /^(?:Connection terminated|timeout exceeded when trying to connect|Client has encountered a connection error)/;
+/** What `pg` says when a statement takes longer than it may. */
+const unansweredMessage = "Query read timeout";
 /** What the pool says when all of its connections are lent. */
 const poolMessage = "timeout exceeded when trying to connect";
+
+/** Whether a statement got no answer in time: its connection is of no use any more. */
+export function isUnanswered(error: unknown): error is ForeseenError {
+  return error instanceof ForeseenError && error.code === "database_unanswered";
+}
 
 /** A failure to ask the server that may be over in a moment; null when the error is another one. Names no host. */
 export function asUnreachable(error: unknown): ForeseenError | null {
   const { code = "", message = "" } = error as { code?: string; message?: string };
-  if (!passing.test(code) && !passingMessage.test(message)) return null;
   const retry = { kind: "retry", afterMs: 1_000 } as const;
+  if (message === unansweredMessage)
+    return new ForeseenError(
+      "database_unanswered",
+      "The Postgres server of POSTGRESQL_URL has left a statement unanswered: see that it can be reached, and what it is busy with",
+      retry,
+    );
+  if (!passing.test(code) && !passingMessage.test(message)) return null;
   if (message === poolMessage)
     return new ForeseenError(
       "database_busy",

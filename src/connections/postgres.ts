@@ -1,6 +1,6 @@
 import pg from "pg";
 import type { Guard } from "./guard.ts";
-import { asUnreachable, checkServer, explainConnection } from "./postgres-faults.ts";
+import { asUnreachable, checkServer, explainConnection, isUnanswered } from "./postgres-faults.ts";
 
 /** Runs one statement, or several without values, and gives the rows of all. Rows are plain objects; bigint columns arrive as decimal strings. */
 export interface Sql {
@@ -12,6 +12,8 @@ export interface Database extends Sql {
   /** Commits when `work` resolves, rolls back when it rejects. Inside it, query only through `tx`: an embedded database
    * has one connection, and asking for a second one while holding it would wait for ever. */
   transaction<T>(work: (tx: Sql) => Promise<T>): Promise<T>;
+  /** The same for what may take minutes: on a server every other statement fails after `answerMs` without an answer. */
+  longTransaction<T>(work: (tx: Sql) => Promise<T>): Promise<T>;
   /** Runs many statements in one text, without values. */
   script(statements: string): Promise<void>;
   close(): Promise<void>;
@@ -25,26 +27,36 @@ export const withoutWaitingForDisk = "set_config('synchronous_commit', 'off', tr
 
 const unguarded: Guard = (work) => work();
 
-/** Wraps a pool; `onClose` releases whatever stands behind it, and `guard` stands before each connection that is lent. */
+interface DatabaseOptions {
+  /** Releases whatever stands behind the pool. */
+  readonly onClose?: () => Promise<void>;
+  /** Stands before each connection that is lent. */
+  readonly guard?: Guard;
+  /** How long a statement may take; left out: for ever. */
+  readonly answerMs?: number;
+}
+
+/** Wraps a pool. */
 export function makeDatabase(
   pool: pg.Pool,
-  onClose: () => Promise<void> = async () => {},
-  guard: Guard = unguarded,
+  { onClose = async () => {}, guard = unguarded, answerMs = 0 }: DatabaseOptions = {},
 ): Database {
   const lend = <T>(work: (client: pg.PoolClient) => Promise<T>) => borrow(() => guard(() => connect(pool)), work);
-  const query: Database["query"] = (statement, values) => lend((client) => run(client, statement, values));
+  const query: Database["query"] = (statement, values) => lend((client) => run(client, answerMs, statement, values));
+  const inTransaction = <T>(work: (tx: Sql) => Promise<T>, limitMs: number): Promise<T> =>
+    lend(async (client) => {
+      await run(client, answerMs, "begin");
+      const result = await work({ query: (statement, values) => run(client, limitMs, statement, values) });
+      await run(client, limitMs, "commit");
+      return result;
+    });
   return {
     query,
     script: async (statements) => {
       await query(statements);
     },
-    transaction: (work) =>
-      lend(async (client) => {
-        await run(client, "begin");
-        const result = await work({ query: (statement, values) => run(client, statement, values) });
-        await run(client, "commit");
-        return result;
-      }),
+    transaction: (work) => inTransaction(work, answerMs),
+    longTransaction: (work) => inTransaction(work, 0),
     close: async () => {
       await pool.end();
       await onClose();
@@ -52,7 +64,10 @@ export function makeDatabase(
   };
 }
 
-/** Lends a connection. After a failure it is rolled back: also a statement of many can have begun a transaction that it did not end. */
+/**
+ * Lends a connection. After a failure it is rolled back: also a statement of many can have begun a transaction that it did not end. One whose
+ * statement got no answer in time is closed, because nothing that is asked on it would be answered before that.
+ */
 async function borrow<T>(take: () => Promise<pg.PoolClient>, work: (client: pg.PoolClient) => Promise<T>): Promise<T> {
   const client = await take();
   let broken: Error | undefined;
@@ -62,7 +77,8 @@ async function borrow<T>(take: () => Promise<pg.PoolClient>, work: (client: pg.P
   try {
     return await work(client);
   } catch (error) {
-    await client.query("rollback").catch(lose);
+    if (isUnanswered(error)) broken = error;
+    else await run(client, rollbackMs, "rollback").catch(lose);
     throw error;
   } finally {
     client.off("error", lose);
@@ -78,9 +94,16 @@ async function connect(pool: pg.Pool): Promise<pg.PoolClient> {
   }
 }
 
-async function run<Row>(client: pg.PoolClient, statement: string, values: readonly unknown[] = []): Promise<Row[]> {
+/** `limitMs` 0: the statement may take as long as it takes. */
+async function run<Row>(
+  client: pg.PoolClient,
+  limitMs: number,
+  text: string,
+  values: readonly unknown[] = [],
+): Promise<Row[]> {
   try {
-    const result: pg.QueryResult | pg.QueryResult[] = await client.query(statement, [...values]);
+    const asked = { text, values: [...values], query_timeout: limitMs };
+    const result: pg.QueryResult | pg.QueryResult[] = await client.query(asked);
     return [result].flat().flatMap(({ rows }) => rows as Row[]);
   } catch (error) {
     throw withoutValues(error);
@@ -110,6 +133,9 @@ export function clientOptions(url: string): pg.ClientConfig {
 }
 
 const idleTransactionSeconds = 10;
+/** A host that goes from the net says nothing, and the system waits for it for a quarter of an hour. Longer than anybody's lock is held. */
+const serverAnswerMs = 15_000;
+const rollbackMs = 5_000;
 
 /** Opens a pool to a Postgres server; rejects with one sentence when it cannot be reached or cannot carry the product. */
 export async function openPostgres(options: {
@@ -130,7 +156,8 @@ export async function openPostgres(options: {
   pool.on("connect", (client) => {
     client.query(`set idle_in_transaction_session_timeout = '${idleTransactionSeconds}s'`).catch(() => {});
   });
-  const database = makeDatabase(pool, undefined, options.guard);
+  const guard = options.guard ?? unguarded;
+  const database = makeDatabase(pool, { guard, answerMs: serverAnswerMs });
   try {
     const first = await pool.connect();
     first.release();

@@ -129,8 +129,7 @@ export function makeInbox(options: InboxOptions): Inbox {
     bury: (turn, error, reference) => end(turn, { state: "buried", error, reference, receipt: null }, nothing),
     defer: (turn, delay) =>
       database.transaction(async (tx) => {
-        const db = asBossDb(tx);
-        const notBefore = await putBackTurn(tx, turn, delay);
+        const [db, notBefore] = [asBossDb(tx), await putBackTurn(tx, turn, delay)];
         await boss.fail(queue, attempt(turn), { reason: delay.reason }, { db });
         await boss.update(queue, undefined, { id: turn.job.id, startAfter: delay.afterMs / 1_000, db });
         return notBefore;

@@ -1,5 +1,6 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from "vitest";
 import { describeUnless } from "../servers/databases.ts";
+import { openForwarder } from "../servers/forwarder.ts";
 import { administer, startPostgres, type PostgresServer } from "../servers/postgres.ts";
 import { whyNoOwnPostgres } from "../servers/shared.ts";
 import { patience } from "./discord-bot.ts";
@@ -78,6 +79,28 @@ describeUnless(await whyNoOwnPostgres(), "a fleet whose Postgres goes away in a 
       expect(fleet.discord.report().identifies).toBe(1);
       fleet.withoutFault(away);
     });
+  });
+
+  it("when its host goes from the net without a word: the same, on connections that are opened anew", async () => {
+    const forwarder = await openForwarder(postgres.port);
+    const far = new URL((await postgres.createDatabase()).url);
+    far.host = `127.0.0.1:${forwarder.port}`;
+    fleet = await openFleet({ postgres: far.href, redis: null });
+    try {
+      await fleet.migrate();
+      await Promise.all((["gateway", "worker"] as const).map((role) => fleet.start(role)));
+      fleet.ask(3);
+      await fleet.answeredOnce();
+      fleet.ask(6);
+      forwarder.silence();
+      fleet.ask(6);
+      await fleet.answeredOnce();
+      await each(async (one) => expect((await one.get("/health/ready")).status).toBe(200));
+      fleet.withoutFault(new RegExp(`${away.source}|^events could not be stored$`));
+    } finally {
+      await fleet.close();
+      await forwarder.close();
+    }
   });
 
   describe("and a gateway that may hold ten events", () => {

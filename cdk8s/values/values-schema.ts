@@ -1,6 +1,7 @@
 import * as z from "zod";
 import { table } from "../../src/config-variables.ts";
 import { tunable } from "../../src/tuning.ts";
+import { variableValue } from "./variable-value.ts";
 
 /** Variables whose values are files of the mounted Secret. */
 export const secretVariables = [
@@ -35,11 +36,8 @@ const group = <S extends z.ZodRawShape>(meaning: string, shape: S) =>
     .prefault({} as never)
     .describe(meaning);
 
-const scalar = z.union([z.string(), z.number(), z.boolean()]);
 const settingsOf = (names: readonly string[]) =>
-  Object.fromEntries(
-    names.map((name) => [name, scalar.optional().describe(table[name as keyof typeof table].meaning)]),
-  );
+  Object.fromEntries(names.map((name) => [name, variableValue(name as keyof typeof table)]));
 const flag = (fallback: boolean, meaning: string) => z.boolean().default(fallback).describe(meaning);
 const text = (fallback: string, meaning: string) => z.string().default(fallback).describe(meaning);
 const whole = (fallback: number, least: number, most: number, meaning: string) =>

@@ -50,6 +50,18 @@ describe("npm run synth -- --values", () => {
     await expect(readFile(join(folder.path, "none", "Kustomization"))).rejects.toThrow("ENOENT");
   });
 
+  it("refuses an id that is written as a number: YAML and Helm round it to another one", async () => {
+    const values = await file("id.yaml", "config: { TARGET_GUILD_ID: 123456789012345678, LANES: 16 }\n");
+    const said = await refused("--values", values, "--out", join(folder.path, "none"));
+    expect(said).toMatch(/^78 .*config\.TARGET_GUILD_ID: .*put it in quotes.*--set-string/);
+    expect(said).not.toContain("LANES");
+    const quoted = await file("quoted.yaml", 'config: { TARGET_GUILD_ID: "123456789012345678", DISCORD_SHARDS: 2 }\n');
+    await synth("--values", quoted, "--out", join(folder.path, "quoted"));
+    expect(await readFile(join(folder.path, "quoted", "10-discord-agent.yaml"), "utf8")).toContain(
+      'TARGET_GUILD_ID: "123456789012345678"\n',
+    );
+  });
+
   it("refuses placeholders in the environment file, and says no value", async () => {
     const env = await file("placeholders", "DISCORD_TOKEN=REPLACE_ME\nPOSTGRESQL_URL=postgres://u:REPLACE_ME@db/x\n");
     const said = await refused("--out", join(folder.path, "none"), "--env-file", env);

@@ -1,7 +1,8 @@
 import * as z from "zod";
 import { table } from "../../src/config-variables.ts";
 import { tunable } from "../../src/tuning.ts";
-import { variableValue } from "./variable-value.ts";
+import { brokenRules } from "./rules.ts";
+import { faultsOf, variableValue } from "./variable-value.ts";
 
 /** Variables whose values are files of the mounted Secret. */
 export const secretVariables = [
@@ -33,6 +34,16 @@ const coldVariables = Object.keys(table).filter((name) => !elsewhere.has(name));
 const group = <S extends z.ZodRawShape>(meaning: string, shape: S) =>
   z
     .strictObject(shape)
+    .prefault({} as never)
+    .describe(meaning);
+/** A group of variables: wrong is what the process would refuse. */
+const variables = <S extends z.ZodRawShape>(meaning: string, shape: S) =>
+  z
+    .strictObject(shape)
+    .superRefine((data, context) => {
+      for (const { where, problem } of faultsOf(data))
+        context.addIssue({ code: "custom", path: [where], message: problem });
+    })
     .prefault({} as never)
     .describe(meaning);
 
@@ -120,9 +131,9 @@ const valuesShape = {
     tag: z
       .string()
       .regex(/^([\w][\w.-]{0,127})?$/)
-      .refine((tag) => tag !== "latest")
+      .refine((tag) => tag !== "latest", "is another image each day; name a version")
       .default("")
-      .describe("empty takes the version of the chart"),
+      .meta({ description: "empty takes the version of the chart; never latest", not: { const: "latest" } }),
     digest: z
       .string()
       .regex(/^(sha256:[0-9a-f]{64})?$/)
@@ -142,14 +153,14 @@ const valuesShape = {
     storeKind: z.enum(["SecretStore", "ClusterSecretStore"]).default("ClusterSecretStore").describe("its kind"),
     key: text("discord-agent", "the entry of the store, whose properties are named as the variables"),
   }),
-  config: group("variables whose change restarts the pods; docs/configuration.md has them all", {
+  config: variables("variables whose change restarts the pods; docs/configuration.md has them all", {
     ...settingsOf(coldVariables),
     ENVIRONMENT: z
       .enum(["development", "test", "staging", "production"])
       .default("production")
       .describe(table.ENVIRONMENT.meaning),
   }),
-  settings: group("variables that the running pods follow", settingsOf(tunable)),
+  settings: variables("variables that the running pods follow", settingsOf(tunable)),
   allInOne: group("the one pod of topology all-in-one", {
     storage: size("1Gi", "the size of the volume of its embedded database; made where Postgres is not bundled"),
     storageClassName: text("", "its StorageClass; empty takes the cluster's default"),
@@ -205,26 +216,24 @@ const valuesShape = {
   global: object("values of a parent chart; not used"),
 };
 
-/** Everything that can be set, its defaults, and what it means: for `npm run synth -- --values` and for the chart alike. */
-export const valuesSchema = z.strictObject(valuesShape).refine(
-  ({
-    worker: {
-      autoscaling: { minReplicas, maxReplicas },
-    },
-  }) => minReplicas <= maxReplicas,
-  { path: ["worker", "autoscaling", "minReplicas"], message: "is more than maxReplicas" },
-);
+const shape = z.strictObject(valuesShape);
 
 /** Values with all defaults filled in. */
-export type ValueSet = z.output<typeof valuesSchema>;
+export type ValueSet = z.output<typeof shape>;
+
+/** Everything that can be set, its defaults, and what it means: for `npm run synth -- --values` and for the chart alike. */
+export const valuesSchema = shape.superRefine((values, context) => {
+  for (const { path, problem } of brokenRules(values))
+    context.addIssue({ code: "custom", path: [...path], message: problem });
+});
 
 /**
  * Values with all defaults filled in. As with Helm, a map that is given lies over the default's and does not replace it. Returns zod's result, with every
  * fault of them.
  */
 export function fillIn(given: unknown) {
-  const checked = valuesSchema.safeParse(given);
-  return checked.success ? valuesSchema.safeParse(laidOver(valuesSchema.parse({}), given)) : checked;
+  const checked = shape.safeParse(given);
+  return checked.success ? valuesSchema.safeParse(laidOver(shape.parse({}), given)) : checked;
 }
 
 function laidOver(below: unknown, above: unknown): unknown {

@@ -62,6 +62,20 @@ describe("npm run synth -- --values", () => {
     );
   });
 
+  it("refuses what the process would refuse, in its words and without what may be a credential", async () => {
+    const config =
+      "{ LANES: abc, POSTGRES_POOL_MIN_SIZE: 20, GEMINI_MODEL: REPLACE_ME, DISCORD_API_URL: http://u:p@x/ }";
+    const values = await file("wrong.yaml", `config: ${config}\nsettings: { LOG_LEVEL: loud }\n`);
+    const said = await refused("--values", values, "--out", join(folder.path, "none"));
+    expect(said).toMatch(/^78 /);
+    expect(said).toContain('config.LANES: "abc" is not a whole number from 1 to 256');
+    expect(said).toContain("config.POSTGRES_POOL_MIN_SIZE: 20 is more than POSTGRES_POOL_MAX_SIZE");
+    expect(said).toContain("config.GEMINI_MODEL: it still holds the placeholder");
+    expect(said).toContain('settings.LOG_LEVEL: "loud" is not one of trace');
+    expect(said).toContain("config.DISCORD_API_URL: the value is not an https URL");
+    expect(said).not.toContain("u:p");
+  });
+
   it("refuses placeholders in the environment file, and says no value", async () => {
     const env = await file("placeholders", "DISCORD_TOKEN=REPLACE_ME\nPOSTGRESQL_URL=postgres://u:REPLACE_ME@db/x\n");
     const said = await refused("--out", join(folder.path, "none"), "--env-file", env);

@@ -115,7 +115,7 @@ const networkPolicy = group("default deny, and what is needed allowed", {
     .min(1)
     .default([443, 6443, 8443, 16_443].map((port) => ({ protocol: "TCP", port })))
     .describe("its ports, that of its Service and its own: kubectl get endpoints kubernetes -n default"),
-  databases: peers(["0.0.0.0/0"], "where your own Postgres and Redis are, on ports 5432, 6432, 6379, 6380 and 26379"),
+  databases: peers(["0.0.0.0/0"], "where your own Postgres (ports 5432 and 6432) and Redis (6379, 6380 and 26379) are"),
   extraEgress: objects("more rules for what the bot may reach, as in a NetworkPolicy"),
 });
 

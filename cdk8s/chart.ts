@@ -156,6 +156,12 @@ const examples: Readonly<Record<string, object>> = {
   },
   keda: { topology: "split", worker: { autoscaling: { kind: "keda" } } },
   "external-secret": { externalSecret: { enabled: true, storeName: "vault" } },
+  "cloudnative-pg": {
+    topology: "split",
+    postgres: { enabled: false },
+    extraEnv: [{ name: "POSTGRESQL_URL", valueFrom: { secretKeyRef: { name: "memory-app", key: "uri" } } }],
+    networkPolicy: { databases: [{ podSelector: { matchLabels: { "cnpg.io/cluster": "memory" } } }] },
+  },
   settings: {
     config: { LANES: 16, DISCORD_SHARDS: "auto" },
     settings: { LOG_LEVEL: "debug", GEMINI_REQUESTS_PER_MINUTE: 60 },

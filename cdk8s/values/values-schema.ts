@@ -209,9 +209,11 @@ const valuesShape = {
     install: flag(true, "whether the CRD is part of the release; it is kept on uninstall"),
   }),
   podAnnotations: texts("annotations of the bot's pods"),
-  extraEnv: objects("more variables of the bot's container"),
+  extraEnv: objects(
+    "more variables of the bot's containers, the one that migrates too; they go before those of the Secrets",
+  ),
   extraVolumes: objects("more volumes of the bot's pods"),
-  extraVolumeMounts: objects("where these are mounted"),
+  extraVolumeMounts: objects("where these are mounted, in the same containers"),
   extraManifests: objects("more objects, made with the release"),
   global: object("values of a parent chart; not used"),
 };

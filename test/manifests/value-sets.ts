@@ -40,6 +40,14 @@ const bundled = {
 };
 const peers = fc.constantFrom([{ ipBlock: { cidr: "10.1.2.3/32" } }], [{ podSelector: {} }, { namespaceSelector: {} }]);
 
+/** Postgres is the Cluster `memory` of CloudNativePG, beside a bundled Redis. */
+export const cloudNativePg = {
+  topology: "split",
+  postgres: { enabled: false },
+  extraEnv: [{ name: "POSTGRESQL_URL", valueFrom: { secretKeyRef: { name: "memory-app", key: "uri" } } }],
+  networkPolicy: { databases: [{ podSelector: { matchLabels: { "cnpg.io/cluster": "memory" } } }] },
+};
+
 /** Sets of values that are refused, by synth and by the chart, each with what both name. */
 export const refusedSets: Readonly<Record<string, object>> = {
   gatway: { gatway: { replicas: 2 } },
@@ -134,7 +142,7 @@ const anySets = any({
   dashboard: any({ enabled: fc.boolean() }),
   crds: any({ install: fc.boolean() }),
   podAnnotations: labels,
-  extraEnv: objects({ name: "A", value: "{{ 1 }}" }, { name: "B", value: "yes" }),
+  extraEnv: objects({ name: "A", value: "{{ 1 }}" }, { name: "B", value: "yes" }, ...cloudNativePg.extraEnv),
   extraVolumes: objects({ name: "a", emptyDir: {} }),
   extraVolumeMounts: objects({ name: "a", mountPath: "/a" }),
   extraManifests: objects({ apiVersion: "v1", kind: "ConfigMap", metadata: { name: "x" }, data: { a: "{{ b }}" } }),
@@ -146,4 +154,8 @@ const measuredSets = fc
   .map(([set, worker]) => ({ ...set, worker, prometheusRule: { enabled: true } }));
 
 /** Sets of values as users write them: any of the fields, with words that YAML and Helm could take for something else. */
-export const valueSets = fc.oneof({ arbitrary: anySets, weight: 3 }, { arbitrary: measuredSets, weight: 1 });
+export const valueSets = fc.oneof(
+  { arbitrary: anySets, weight: 12 },
+  { arbitrary: measuredSets, weight: 4 },
+  { arbitrary: fc.constant(cloudNativePg), weight: 1 },
+);

@@ -30,6 +30,12 @@ const ownVariables = [
 const elsewhere: ReadonlySet<string> = new Set([...tunable, ...secretVariables, ...ownVariables]);
 const coldVariables = Object.keys(table).filter((name) => !elsewhere.has(name));
 
+/** Which group of the values has a variable; null: none, because it is secret or the manifests set it. */
+export function sectionOf(name: string): "config" | "settings" | null {
+  if ((tunable as readonly string[]).includes(name)) return "settings";
+  return coldVariables.includes(name) ? "config" : null;
+}
+
 /** The fields of an object, with the default of the whole made from the defaults of its fields. */
 const group = <S extends z.ZodRawShape>(meaning: string, shape: S) =>
   z

@@ -6,6 +6,7 @@ import { identityOf, nameTemplates } from "./constructs/identity.ts";
 import { conditionOf, foreignOf } from "./constructs/manifest.ts";
 import { agentCrd } from "./crd.ts";
 import { releaseObjects } from "./release.ts";
+import { ruleTemplates } from "./values/rules.ts";
 import { templateText } from "./values/template-text.ts";
 import { templateValues } from "./values/template-values.ts";
 import { valuesSchema } from "./values/values-schema.ts";
@@ -29,6 +30,7 @@ export function chartFiles(version: string): Map<string, string> {
     ...templates(objects),
     ["templates/agents-crd.yaml", note + crdTemplate()],
     ["templates/extra-manifests.yaml", `${note}{{- range .Values.extraManifests }}\n---\n{{ toJson . }}\n{{- end }}\n`],
+    ["templates/rules.yaml", note + ruleTemplates],
     ["templates/release-test.yaml", note + templateText(releaseTest(), null)],
     ["templates/NOTES.txt", notes],
     ...Object.entries(examples).map(([name, value]) => [`ci/${name}-values.yaml`, yamlText([value])] as const),
@@ -147,9 +149,19 @@ const examples: Readonly<Record<string, object>> = {
     prometheusRule: { enabled: true },
     dashboard: { enabled: true },
   },
-  hpa: { topology: "split", worker: { autoscaling: { kind: "hpa", minReplicas: 1, maxReplicas: 3 } } },
+  hpa: {
+    topology: "split",
+    prometheusRule: { enabled: true },
+    worker: { autoscaling: { kind: "hpa", minReplicas: 1, maxReplicas: 3 } },
+  },
   keda: { topology: "split", worker: { autoscaling: { kind: "keda" } } },
   "external-secret": { externalSecret: { enabled: true, storeName: "vault" } },
+  "cloudnative-pg": {
+    topology: "split",
+    postgres: { enabled: false },
+    extraEnv: [{ name: "POSTGRESQL_URL", valueFrom: { secretKeyRef: { name: "memory-app", key: "uri" } } }],
+    networkPolicy: { databases: [{ podSelector: { matchLabels: { "cnpg.io/cluster": "memory" } } }] },
+  },
   settings: {
     config: { LANES: 16, DISCORD_SHARDS: "auto" },
     settings: { LOG_LEVEL: "debug", GEMINI_REQUESTS_PER_MINUTE: 60 },

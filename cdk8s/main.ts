@@ -5,7 +5,7 @@ import { parse } from "yaml";
 import type { z } from "zod";
 import { committed } from "./committed.ts";
 import { manifestFiles } from "./manifests.ts";
-import { secretsOf } from "./secrets.ts";
+import { ignoreSecret, leftOut, removeOldSecret, secretsOf } from "./secrets.ts";
 import { fillIn } from "./values/values-schema.ts";
 
 const usage = `npm run synth                                   writes k8s/, charts/ and docs/reference/
@@ -13,7 +13,7 @@ npm run synth -- --values FILE --out DIR        your own manifests, with the val
 
   --name NAME         what the names of objects begin with (discord-agent)
   --namespace NAME    where they are (discord-agent)
-  --env-file FILE     makes the Secret from an environment file; do not commit what comes out
+  --env-file FILE     makes the Secret from an environment file; git is told to ignore it
   --agents FILE       Agents that are applied with it
 `;
 
@@ -43,15 +43,22 @@ function synthesize(): void {
       throw new Refused(`--out DIR: says where your manifests go\n\n${usage}`);
     return ours();
   }
+  const data = readValues(values === undefined ? {} : parse(read(values)), values ?? "values");
+  const env = envFile === undefined ? null : (parseEnv(read(envFile)) as Record<string, string>);
   const files = manifestFiles({
-    values: readValues(values === undefined ? {} : parse(read(values)), values ?? "values"),
+    values: data,
     name,
     namespace,
     version,
-    ...(envFile === undefined ? {} : { secret: secrets(envFile) }),
+    ...(env === null ? {} : { secret: secrets(env, envFile ?? "") }),
     ...(agents === undefined ? {} : { agents: read(agents) }),
   });
   write(out, files);
+  if (env === null) say(removeOldSecret(out));
+  else {
+    ignoreSecret(out);
+    for (const sentence of leftOut(env, data)) say(`${envFile}: ${sentence}`);
+  }
   process.stdout.write(`kubectl apply -k ${out}\n`);
 }
 
@@ -84,8 +91,12 @@ function sentences(issue: z.core.$ZodIssue, where: string): string[] {
   return [`${where}: ${path()}: ${issue.message}; charts/discord-agent/README.md says what it takes`];
 }
 
-function secrets(file: string): Record<string, string> {
-  const { given, faults } = secretsOf(parseEnv(read(file)) as Record<string, string>);
+function say(sentence: string | null): void {
+  if (sentence !== null) process.stderr.write(`${sentence}\n`);
+}
+
+function secrets(env: Readonly<Record<string, string>>, file: string): Record<string, string> {
+  const { given, faults } = secretsOf(env);
   if (faults.length > 0) throw new Refused(faults.map((fault) => `${file}: ${fault}`).join("\n"));
   return given;
 }

@@ -1,6 +1,7 @@
 import { identityOf, type Identity } from "./constructs/identity.ts";
 import { literalObjects } from "./emit.ts";
 import { releaseObjects } from "./release.ts";
+import { secretFile } from "./secrets.ts";
 import { literalValues } from "./values/literal-values.ts";
 import type { ValueSet } from "./values/values-schema.ts";
 import { yamlText } from "./yaml-text.ts";
@@ -27,9 +28,7 @@ export function manifestFiles(options: ManifestsOptions): Map<string, string> {
     ["00-namespace.yaml", yamlText([namespaceObject(namespace)])],
     ...(secret === undefined
       ? []
-      : ([
-          ["05-secret.yaml", yamlText([secretObject(identityOf(facade, release, values), namespace, secret)])],
-        ] as const)),
+      : ([[secretFile, yamlText([secretObject(identityOf(facade, release, values), namespace, secret)])]] as const)),
     ["10-discord-agent.yaml", yamlText([...objects, ...values.extraManifests])],
     ...(agents === undefined ? [] : ([["20-agents.yaml", inNamespace(agents, namespace)]] as const)),
   ]);

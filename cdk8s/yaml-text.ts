@@ -1,6 +1,7 @@
 import { stringify } from "yaml";
 
-const note = "# Made by `npm run synth`; edit what it is made from, in cdk8s/.\n";
+/** The first line of what is made. */
+export const note = "# Made by `npm run synth`; edit what it is made from, in cdk8s/.\n";
 
 /** The text of a file that holds these objects, the same for the same objects. */
 export function yamlText(objects: readonly unknown[]): string {

@@ -9,7 +9,7 @@ import { literalObjects } from "../cdk8s/emit.ts";
 import { releaseObjects } from "../cdk8s/release.ts";
 import { literalValues } from "../cdk8s/values/literal-values.ts";
 import { fillIn } from "../cdk8s/values/values-schema.ts";
-import { valueSets } from "../test/manifests/value-sets.ts";
+import { refusedSets, valueSets } from "../test/manifests/value-sets.ts";
 
 type Manifest = Readonly<Record<string, unknown>> & { readonly metadata: { readonly name: string } };
 
@@ -24,13 +24,26 @@ function rendered(values: unknown): Record<string, Manifest> {
   const file = join(folder, "values.json");
   writeFileSync(file, JSON.stringify(values));
   const args = ["template", "some", chart, "--namespace", "ours", "--kube-version", "1.34", "--values", file];
-  const objects = parseAllDocuments(execFileSync("helm", args, { encoding: "utf8", maxBuffer: 1 << 26 }), {
-    version: "1.1",
-  });
+  const objects = parseAllDocuments(
+    execFileSync("helm", args, { encoding: "utf8", maxBuffer: 1 << 26, stdio: "pipe" }),
+    {
+      version: "1.1",
+    },
+  );
   const ours = objects
     .map((document) => document.toJS() as Manifest | null)
     .filter((object) => object !== null && object["kind"] !== "CustomResourceDefinition" && object["kind"] !== "Pod");
   return named(ours as Manifest[]);
+}
+
+/** What Helm says of them; empty where it renders them. */
+function refusedByChart(values: unknown): string {
+  try {
+    rendered(values);
+    return "";
+  } catch (error) {
+    return (error as { stderr?: string }).stderr ?? "";
+  }
 }
 
 function synthesized(values: unknown): Record<string, Manifest> {
@@ -60,6 +73,12 @@ for (const values of fc.sample(valueSets, { numRuns: rounds, seed })) {
   if (found.length === 0) continue;
   unequal += 1;
   if (unequal <= 3) process.stdout.write(`${JSON.stringify(values)}\n${found.join("\n")}\n`);
+}
+for (const [field, values] of Object.entries(refusedSets)) {
+  const { error } = fillIn(values);
+  if (error?.message.includes(field.split(".").at(-1) ?? field) && refusedByChart(values).includes(field)) continue;
+  unequal += 1;
+  process.stdout.write(`${JSON.stringify(values)}: is to be refused by both, with ${field}\n`);
 }
 rmSync(folder, { recursive: true });
 process.stdout.write(`${JSON.stringify({ seed, valueSets: rounds, unequal })}\n`);

@@ -5,10 +5,10 @@ import type { Values } from "../values/values.ts";
 
 /** What the bot may do in the cluster: exactly what it uses, in its own namespace. */
 const rules = [
-  { apiGroups: ["discord-agent.dev"], resources: ["agents"], verbs: ["get", "list", "watch"] },
-  { apiGroups: ["discord-agent.dev"], resources: ["agents/status"], verbs: ["get", "patch", "update"] },
-  { apiGroups: [""], resources: ["configmaps"], verbs: ["get", "list", "watch"] },
-  { apiGroups: ["", "events.k8s.io"], resources: ["events"], verbs: ["create", "patch"] },
+  { apiGroups: ["discord-agent.dev"], resources: ["agents"], verbs: ["list", "watch"] },
+  { apiGroups: [""], resources: ["configmaps"], verbs: ["list", "watch"] },
+  { apiGroups: ["discord-agent.dev"], resources: ["agents/status"], verbs: ["patch"] },
+  { apiGroups: [""], resources: ["events"], verbs: ["create"] },
 ];
 
 /** The ServiceAccount of the bot, its Role and the binding of both. */

@@ -9,6 +9,11 @@ interface Alert {
   readonly description: string;
 }
 
+const lastEvent = "max by (namespace, pod, kind) (discord_agent_kubernetes_last_event_timestamp_seconds)";
+/** A watch that has told of something does so each minute; one that never did has no time of it, only failures. */
+const failedReads =
+  'sum by (namespace, pod, kind) (rate(discord_agent_kubernetes_requests_total{operation=~"list|watch",status="error"}[15m]))';
+
 const alerts: readonly Alert[] = [
   {
     name: "DiscordAgentComponentDown",
@@ -45,11 +50,12 @@ const alerts: readonly Alert[] = [
   },
   {
     name: "DiscordAgentSettingsStale",
-    expression: "time() - max by (namespace, pod) (discord_agent_kubernetes_last_event_timestamp_seconds > 0) > 1800",
+    expression: `time() - ${lastEvent} > 1800 or (${failedReads} > 0 unless ${lastEvent})`,
     for: "5m",
     severity: "warning",
-    summary: "{{ $labels.pod }} has heard nothing of its Agents for half an hour",
-    description: "It goes on with the Agents it knows; changes do not reach it. Look at the API server and the Role.",
+    summary: "{{ $labels.pod }} has heard nothing of kind {{ $labels.kind }} for half an hour, or never",
+    description:
+      "It goes on with what it knows of that kind; changes do not reach it. Look at the API server and the Role.",
   },
 ];
 

@@ -95,13 +95,19 @@ function migration(values: Values, identity: Identity, { image, imagePullPolicy,
     name: "migrate",
     image,
     imagePullPolicy,
-    env: [{ name: "ROLE", value: "migrate" }, { name: "SECRETS_DIR", value: secretsDir }, ...databases],
+    env: [
+      { name: "ROLE", value: "migrate" },
+      { name: "SECRETS_DIR", value: secretsDir },
+      ...databases,
+      ...values.items("extraEnv"),
+    ],
     envFrom,
     resources: { requests: { cpu: "50m", memory: "128Mi" }, limits: { memory: "256Mi" } },
     securityContext: confined,
     volumeMounts: [
       { name: "migrate-secrets", mountPath: secretsDir, readOnly: true },
       { name: "tmp", mountPath: "/tmp" },
+      ...values.items("extraVolumeMounts"),
     ],
   };
 }

@@ -3,6 +3,7 @@ import { Construct } from "constructs";
 import type { Identity } from "./identity.ts";
 import { Manifest } from "./manifest.ts";
 import type { Node, Pair, Values } from "../values/values.ts";
+import { textsOf } from "../values/variable-value.ts";
 import type { ValueSet } from "../values/values-schema.ts";
 
 /**
@@ -43,12 +44,7 @@ export class Configuration extends Construct {
 function stringsOf(path: string, data: Readonly<Record<string, unknown>>): Pair<Readonly<Record<string, string>>> {
   return {
     template: `include "discord-agent.strings" .Values.${path} | fromJson`,
-    literal: () =>
-      Object.fromEntries(
-        Object.entries(data).flatMap(([name, value]) =>
-          value === undefined ? [] : [[name, typeof value === "string" ? value : JSON.stringify(value)]],
-        ),
-      ),
+    literal: () => textsOf(data),
   };
 }
 

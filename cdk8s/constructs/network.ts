@@ -62,14 +62,16 @@ export class Network extends Construct {
 
 function botEgress(values: Values, only: (component: Component) => object): Node[] {
   const isBeside = (database: string) => values.is(`${database}.enabled`);
-  const own = tcp(5432, 6432, 6379, 6380, 26_379);
+  const own = (database: string, ...ports: number[]) =>
+    values.when(not(isBeside(database)), { to: values.value("networkPolicy.databases"), ports: tcp(...ports) });
   return [
     dns,
     internet,
     { to: values.value("networkPolicy.apiServer"), ports: values.value("networkPolicy.apiServerPorts") },
     values.when(isBeside("postgres"), { to: [only("postgres")], ports: tcp(5432) }),
     values.when(isBeside("redis"), { to: [only("redis")], ports: tcp(6379) }),
-    values.when(not(isBeside("postgres")), { to: values.value("networkPolicy.databases"), ports: own }),
+    own("postgres", 5432, 6432),
+    own("redis", 6379, 6380, 26_379),
     ...values.items("networkPolicy.extraEgress"),
   ];
 }

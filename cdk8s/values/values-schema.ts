@@ -1,6 +1,8 @@
 import * as z from "zod";
 import { table } from "../../src/config-variables.ts";
 import { tunable } from "../../src/tuning.ts";
+import { brokenRules } from "./rules.ts";
+import { faultsOf, variableValue } from "./variable-value.ts";
 
 /** Variables whose values are files of the mounted Secret. */
 export const secretVariables = [
@@ -28,18 +30,31 @@ const ownVariables = [
 const elsewhere: ReadonlySet<string> = new Set([...tunable, ...secretVariables, ...ownVariables]);
 const coldVariables = Object.keys(table).filter((name) => !elsewhere.has(name));
 
+/** Which group of the values has a variable; null: none, because it is secret or the manifests set it. */
+export function sectionOf(name: string): "config" | "settings" | null {
+  if ((tunable as readonly string[]).includes(name)) return "settings";
+  return coldVariables.includes(name) ? "config" : null;
+}
+
 /** The fields of an object, with the default of the whole made from the defaults of its fields. */
 const group = <S extends z.ZodRawShape>(meaning: string, shape: S) =>
   z
     .strictObject(shape)
     .prefault({} as never)
     .describe(meaning);
+/** A group of variables: wrong is what the process would refuse. */
+const variables = <S extends z.ZodRawShape>(meaning: string, shape: S) =>
+  z
+    .strictObject(shape)
+    .superRefine((data, context) => {
+      for (const { where, problem } of faultsOf(data))
+        context.addIssue({ code: "custom", path: [where], message: problem });
+    })
+    .prefault({} as never)
+    .describe(meaning);
 
-const scalar = z.union([z.string(), z.number(), z.boolean()]);
 const settingsOf = (names: readonly string[]) =>
-  Object.fromEntries(
-    names.map((name) => [name, scalar.optional().describe(table[name as keyof typeof table].meaning)]),
-  );
+  Object.fromEntries(names.map((name) => [name, variableValue(name as keyof typeof table)]));
 const flag = (fallback: boolean, meaning: string) => z.boolean().default(fallback).describe(meaning);
 const text = (fallback: string, meaning: string) => z.string().default(fallback).describe(meaning);
 const whole = (fallback: number, least: number, most: number, meaning: string) =>
@@ -106,7 +121,7 @@ const networkPolicy = group("default deny, and what is needed allowed", {
     .min(1)
     .default([443, 6443, 8443, 16_443].map((port) => ({ protocol: "TCP", port })))
     .describe("its ports, that of its Service and its own: kubectl get endpoints kubernetes -n default"),
-  databases: peers(["0.0.0.0/0"], "where your own Postgres and Redis are, on ports 5432, 6432, 6379, 6380 and 26379"),
+  databases: peers(["0.0.0.0/0"], "where your own Postgres (ports 5432 and 6432) and Redis (6379, 6380 and 26379) are"),
   extraEgress: objects("more rules for what the bot may reach, as in a NetworkPolicy"),
 });
 
@@ -122,9 +137,9 @@ const valuesShape = {
     tag: z
       .string()
       .regex(/^([\w][\w.-]{0,127})?$/)
-      .refine((tag) => tag !== "latest")
+      .refine((tag) => tag !== "latest", "is another image each day; name a version")
       .default("")
-      .describe("empty takes the version of the chart"),
+      .meta({ description: "empty takes the version of the chart; never latest", not: { const: "latest" } }),
     digest: z
       .string()
       .regex(/^(sha256:[0-9a-f]{64})?$/)
@@ -144,14 +159,14 @@ const valuesShape = {
     storeKind: z.enum(["SecretStore", "ClusterSecretStore"]).default("ClusterSecretStore").describe("its kind"),
     key: text("discord-agent", "the entry of the store, whose properties are named as the variables"),
   }),
-  config: group("variables whose change restarts the pods; docs/configuration.md has them all", {
+  config: variables("variables whose change restarts the pods; docs/configuration.md has them all", {
     ...settingsOf(coldVariables),
     ENVIRONMENT: z
       .enum(["development", "test", "staging", "production"])
       .default("production")
       .describe(table.ENVIRONMENT.meaning),
   }),
-  settings: group("variables that the running pods follow", settingsOf(tunable)),
+  settings: variables("variables that the running pods follow", settingsOf(tunable)),
   allInOne: group("the one pod of topology all-in-one", {
     storage: size("1Gi", "the size of the volume of its embedded database; made where Postgres is not bundled"),
     storageClassName: text("", "its StorageClass; empty takes the cluster's default"),
@@ -200,33 +215,33 @@ const valuesShape = {
     install: flag(true, "whether the CRD is part of the release; it is kept on uninstall"),
   }),
   podAnnotations: texts("annotations of the bot's pods"),
-  extraEnv: objects("more variables of the bot's container"),
+  extraEnv: objects(
+    "more variables of the bot's containers, the one that migrates too; they go before those of the Secrets",
+  ),
   extraVolumes: objects("more volumes of the bot's pods"),
-  extraVolumeMounts: objects("where these are mounted"),
+  extraVolumeMounts: objects("where these are mounted, in the same containers"),
   extraManifests: objects("more objects, made with the release"),
   global: object("values of a parent chart; not used"),
 };
 
-/** Everything that can be set, its defaults, and what it means: for `npm run synth -- --values` and for the chart alike. */
-export const valuesSchema = z.strictObject(valuesShape).refine(
-  ({
-    worker: {
-      autoscaling: { minReplicas, maxReplicas },
-    },
-  }) => minReplicas <= maxReplicas,
-  { path: ["worker", "autoscaling", "minReplicas"], message: "is more than maxReplicas" },
-);
+const shape = z.strictObject(valuesShape);
 
 /** Values with all defaults filled in. */
-export type ValueSet = z.output<typeof valuesSchema>;
+export type ValueSet = z.output<typeof shape>;
+
+/** Everything that can be set, its defaults, and what it means: for `npm run synth -- --values` and for the chart alike. */
+export const valuesSchema = shape.superRefine((values, context) => {
+  for (const { path, problem } of brokenRules(values))
+    context.addIssue({ code: "custom", path: [...path], message: problem });
+});
 
 /**
  * Values with all defaults filled in. As with Helm, a map that is given lies over the default's and does not replace it. Returns zod's result, with every
  * fault of them.
  */
 export function fillIn(given: unknown) {
-  const checked = valuesSchema.safeParse(given);
-  return checked.success ? valuesSchema.safeParse(laidOver(valuesSchema.parse({}), given)) : checked;
+  const checked = shape.safeParse(given);
+  return checked.success ? valuesSchema.safeParse(laidOver(shape.parse({}), given)) : checked;
 }
 
 function laidOver(below: unknown, above: unknown): unknown {

@@ -24,6 +24,10 @@ describe("what is committed", () => {
     expect(committed(root, version)).toEqual(folders);
   });
 
+  it("has a CRD that kubectl apply takes, which writes it a second time into an annotation", () => {
+    expect(statSync(join(root, "k8s", "crds", "agents.yaml")).size).toBeLessThan(32 * 1_024);
+  });
+
   it("has probes, grace and drain that fit together, and runs as nobody who may do anything", () => {
     const text = folders.get("k8s/production")?.get("10-discord-agent.yaml") ?? "";
     for (const words of [

@@ -16,15 +16,16 @@ describe("alerts and dashboard", () => {
   });
 
   it("use labels that those metrics have", () => {
-    const { messages, breakerState, componentUp, geminiCalls } = makeMetrics() as unknown as Record<
-      string,
-      { labelNames: string[] }
-    >;
-    expect([messages, breakerState, componentUp, geminiCalls].map((metric) => metric?.labelNames)).toEqual([
+    const { messages, breakerState, componentUp, geminiCalls, kubernetesLastEvent, kubernetesRequests } =
+      makeMetrics() as unknown as Record<string, { labelNames: string[] }>;
+    const used = [messages, breakerState, componentUp, geminiCalls, kubernetesLastEvent, kubernetesRequests];
+    expect(used.map((metric) => metric?.labelNames)).toEqual([
       ["message_type", "agent"],
       ["breaker"],
       ["component"],
       ["operation", "status"],
+      ["kind"],
+      ["kind", "operation", "status"],
     ]);
   });
 });

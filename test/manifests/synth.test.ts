@@ -41,6 +41,39 @@ describe("npm run synth -- --values", () => {
     expect(await readFile(join(out, "10-discord-agent.yaml"), "utf8")).toContain("replicas: 5");
   });
 
+  it("keeps the Secret out of git, and names what of the environment file belongs elsewhere, without its value", async () => {
+    const text =
+      "DISCORD_TOKEN=abc\nLOG_LEVEL=debug\nLANES=12\nENVIRONMENT=production\nROLE=worker\nDATABASE_URL=postgres://u:p@h/x\n";
+    const env = await file("mixed", `${text}POSTGRES_PASSWORD=pw\nGEMINI_MODEL=\n`);
+    const values = await file("mixed.yaml", "config: { LANES: 12 }\n");
+    const out = join(folder.path, "mixed-out");
+    const { stderr } = await synth("--values", values, "--out", out, "--env-file", env);
+    const sentences = stderr.trimEnd().split("\n");
+    expect(sentences.map((line) => line.replace(`${env}: `, "")).toSorted()).toEqual([
+      "DATABASE_URL is left out; write it as POSTGRESQL_URL",
+      "LOG_LEVEL is no secret and is left out; set settings.LOG_LEVEL in the values",
+      "POSTGRES_PASSWORD is left out; the bot does not read it",
+      "ROLE is left out; the manifests set it",
+    ]);
+    expect(await readFile(join(out, ".gitignore"), "utf8")).toBe("05-secret.yaml\n");
+    await writeFile(join(out, ".gitignore"), "mine");
+    await synth("--out", out, "--env-file", env);
+    await synth("--out", out, "--env-file", env);
+    expect(await readFile(join(out, ".gitignore"), "utf8")).toBe("mine\n05-secret.yaml\n");
+  });
+
+  it("takes its Secret away again when it is given no environment file, and no file that it has not made", async () => {
+    const env = await file("later", "DISCORD_TOKEN=abc\n");
+    const out = join(folder.path, "later-out");
+    await synth("--out", out, "--env-file", env);
+    const { stderr } = await synth("--out", out);
+    expect(stderr).toContain("05-secret.yaml is removed");
+    await expect(readFile(join(out, "05-secret.yaml"))).rejects.toThrow("ENOENT");
+    await writeFile(join(out, "05-secret.yaml"), "kind: Secret\n");
+    expect((await synth("--out", out)).stderr).toContain("05-secret.yaml stays");
+    expect(await readFile(join(out, "05-secret.yaml"), "utf8")).toBe("kind: Secret\n");
+  });
+
   it("names every fault of the values at once, and writes nothing", async () => {
     const values = await file("bad.yaml", "gatway: { replicas: 2 }\nworker: { replicas: -1 }\n");
     const said = await refused("--values", values, "--out", join(folder.path, "none"));
@@ -48,6 +81,32 @@ describe("npm run synth -- --values", () => {
     expect(said).toContain("gatway is no value");
     expect(said).toContain("worker.replicas");
     await expect(readFile(join(folder.path, "none", "Kustomization"))).rejects.toThrow("ENOENT");
+  });
+
+  it("refuses an id that is written as a number: YAML and Helm round it to another one", async () => {
+    const values = await file("id.yaml", "config: { TARGET_GUILD_ID: 123456789012345678, LANES: 16 }\n");
+    const said = await refused("--values", values, "--out", join(folder.path, "none"));
+    expect(said).toMatch(/^78 .*config\.TARGET_GUILD_ID: .*put it in quotes.*--set-string/);
+    expect(said).not.toContain("LANES");
+    const quoted = await file("quoted.yaml", 'config: { TARGET_GUILD_ID: "123456789012345678", DISCORD_SHARDS: 2 }\n');
+    await synth("--values", quoted, "--out", join(folder.path, "quoted"));
+    expect(await readFile(join(folder.path, "quoted", "10-discord-agent.yaml"), "utf8")).toContain(
+      'TARGET_GUILD_ID: "123456789012345678"\n',
+    );
+  });
+
+  it("refuses what the process would refuse, in its words and without what may be a credential", async () => {
+    const config =
+      "{ LANES: abc, POSTGRES_POOL_MIN_SIZE: 20, GEMINI_MODEL: REPLACE_ME, DISCORD_API_URL: http://u:p@x/ }";
+    const values = await file("wrong.yaml", `config: ${config}\nsettings: { LOG_LEVEL: loud }\n`);
+    const said = await refused("--values", values, "--out", join(folder.path, "none"));
+    expect(said).toMatch(/^78 /);
+    expect(said).toContain('config.LANES: "abc" is not a whole number from 1 to 256');
+    expect(said).toContain("config.POSTGRES_POOL_MIN_SIZE: 20 is more than POSTGRES_POOL_MAX_SIZE");
+    expect(said).toContain("config.GEMINI_MODEL: it still holds the placeholder");
+    expect(said).toContain('settings.LOG_LEVEL: "loud" is not one of trace');
+    expect(said).toContain("config.DISCORD_API_URL: the value is not an https URL");
+    expect(said).not.toContain("u:p");
   });
 
   it("refuses placeholders in the environment file, and says no value", async () => {

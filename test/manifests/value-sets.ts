@@ -40,8 +40,49 @@ const bundled = {
 };
 const peers = fc.constantFrom([{ ipBlock: { cidr: "10.1.2.3/32" } }], [{ podSelector: {} }, { namespaceSelector: {} }]);
 
-/** Sets of values as users write them: any of the fields, with words that YAML and Helm could take for something else. */
-export const valueSets = any({
+/** Postgres is the Cluster `memory` of CloudNativePG, beside a bundled Redis. */
+export const cloudNativePg = {
+  topology: "split",
+  postgres: { enabled: false },
+  extraEnv: [{ name: "POSTGRESQL_URL", valueFrom: { secretKeyRef: { name: "memory-app", key: "uri" } } }],
+  networkPolicy: { databases: [{ podSelector: { matchLabels: { "cnpg.io/cluster": "memory" } } }] },
+};
+
+/** Sets of values that are refused, by synth and by the chart, each with what both name. */
+export const refusedSets: Readonly<Record<string, object>> = {
+  gatway: { gatway: { replicas: 2 } },
+  TARGET_GUILD_ID: { config: { TARGET_GUILD_ID: 100_000_000_000_000_000 } },
+  LANES: { config: { LANES: "abc" } },
+  MAX_MESSAGE_CHARS: { config: { MAX_MESSAGE_CHARS: 100_001 } },
+  DISCORD_LEASE_SECONDS: { config: { DISCORD_LEASE_SECONDS: 1.5 } },
+  COLD_MEMORY_THRESHOLD: { config: { COLD_MEMORY_THRESHOLD: 7 } },
+  DISCORD_SHARDS: { config: { DISCORD_SHARDS: "many" } },
+  GEMINI_MODEL: { config: { GEMINI_MODEL: "gemini 3" } },
+  LOG_LEVEL: { settings: { LOG_LEVEL: "loud" } },
+  MEMORY_RETENTION_DAYS: { settings: { MEMORY_RETENTION_DAYS: true } },
+  tag: { image: { tag: "latest" } },
+  minReplicas: { worker: { autoscaling: { minReplicas: 5, maxReplicas: 4 } } },
+  storeName: { externalSecret: { enabled: true } },
+  "prometheusRule.enabled": { topology: "split", worker: { autoscaling: { kind: "hpa" } } },
+};
+
+const workers = (...kinds: string[]) =>
+  any({
+    replicas: fc.integer({ min: 0, max: 9 }),
+    resources,
+    autoscaling: fc.record(
+      {
+        kind: fc.constantFrom(...kinds),
+        minReplicas: fc.integer({ min: 1, max: 3 }),
+        maxReplicas: fc.integer({ min: 6, max: 9 }),
+        waitingMessages: fc.constantFrom(1, 8, 100_000),
+      },
+      { requiredKeys: ["kind"] },
+    ),
+    ...placement,
+  });
+
+const anySets = any({
   nameOverride: name,
   fullnameOverride: name,
   topology: fc.constantFrom("all-in-one", "split"),
@@ -53,10 +94,15 @@ export const valueSets = any({
   }),
   imagePullSecrets: objects({ name: "one" }, { name: "two" }),
   existingSecret: name,
-  externalSecret: any({ enabled: fc.boolean(), storeName: word, key: word }),
+  externalSecret: fc.record({ enabled: fc.boolean(), storeName: word, key: word }, { requiredKeys: ["storeName"] }),
   config: any({
     LANES: fc.constantFrom(4, "16"),
-    GEMINI_MODEL: word,
+    GEMINI_MODEL: fc.constantFrom("a", "web-1", "true", "12", "null", "-"),
+    GEMINI_BASE_URL: fc.constantFrom(
+      "https://a.example/b&c",
+      "https://a.example/{{ .Values }}",
+      "https://a.example/ü: #é",
+    ),
     COLD_MEMORY_THRESHOLD: fc.constantFrom(0.75, "0.5", 1),
     DISCORD_SHARDS: fc.constantFrom("auto", 2),
     MAX_MESSAGE_CHARS: fc.constant(100_000),
@@ -72,17 +118,7 @@ export const valueSets = any({
     ...placement,
   }),
   gateway: any({ replicas: fc.integer({ min: 0, max: 9 }), resources, ...placement }),
-  worker: any({
-    replicas: fc.integer({ min: 0, max: 9 }),
-    resources,
-    autoscaling: any({
-      kind: fc.constantFrom("none", "hpa", "keda"),
-      minReplicas: fc.integer({ min: 1, max: 3 }),
-      maxReplicas: fc.integer({ min: 6, max: 9 }),
-      waitingMessages: fc.constantFrom(1, 8, 100_000),
-    }),
-    ...placement,
-  }),
+  worker: workers("none", "keda"),
   migrate: any({ existingSecret: name }),
   postgres: any(bundled),
   redis: any(bundled),
@@ -106,8 +142,20 @@ export const valueSets = any({
   dashboard: any({ enabled: fc.boolean() }),
   crds: any({ install: fc.boolean() }),
   podAnnotations: labels,
-  extraEnv: objects({ name: "A", value: "{{ 1 }}" }, { name: "B", value: "yes" }),
+  extraEnv: objects({ name: "A", value: "{{ 1 }}" }, { name: "B", value: "yes" }, ...cloudNativePg.extraEnv),
   extraVolumes: objects({ name: "a", emptyDir: {} }),
   extraVolumeMounts: objects({ name: "a", mountPath: "/a" }),
   extraManifests: objects({ apiVersion: "v1", kind: "ConfigMap", metadata: { name: "x" }, data: { a: "{{ b }}" } }),
 });
+
+/** The same, with workers that are scaled by what the PrometheusRule records. */
+const measuredSets = fc
+  .tuple(anySets, workers("hpa"))
+  .map(([set, worker]) => ({ ...set, worker, prometheusRule: { enabled: true } }));
+
+/** Sets of values as users write them: any of the fields, with words that YAML and Helm could take for something else. */
+export const valueSets = fc.oneof(
+  { arbitrary: anySets, weight: 12 },
+  { arbitrary: measuredSets, weight: 4 },
+  { arbitrary: fc.constant(cloudNativePg), weight: 1 },
+);

@@ -1,0 +1,46 @@
+import type { ValueSet } from "./values-schema.ts";
+
+/** What several values must be together: JSON Schema has no words for it, so that the chart says it while it is rendered. */
+interface Rule {
+  readonly path: readonly string[];
+  /** Goes on where the path ends. */
+  readonly problem: string;
+  readonly isBroken: (values: ValueSet) => boolean;
+  /** The same for Helm. */
+  readonly template: string;
+}
+
+const autoscaling = ".Values.worker.autoscaling";
+
+const rules: readonly Rule[] = [
+  {
+    path: ["worker", "autoscaling", "minReplicas"],
+    problem: "is more than maxReplicas",
+    isBroken: ({ worker }) => worker.autoscaling.minReplicas > worker.autoscaling.maxReplicas,
+    template: `gt (int ${autoscaling}.minReplicas) (int ${autoscaling}.maxReplicas)`,
+  },
+  {
+    path: ["worker", "autoscaling", "kind"],
+    problem:
+      "hpa scales by a metric that the PrometheusRule records; set prometheusRule.enabled to true, or take keda, which asks Prometheus itself",
+    isBroken: ({ worker, prometheusRule }) => worker.autoscaling.kind === "hpa" && !prometheusRule.enabled,
+    template: `and (eq ${autoscaling}.kind "hpa") (not .Values.prometheusRule.enabled)`,
+  },
+  {
+    path: ["externalSecret", "storeName"],
+    problem: "is empty; name the store that the Secret is read from, or set externalSecret.enabled to false",
+    isBroken: ({ externalSecret: { enabled, storeName } }) => enabled && storeName === "",
+    template: `and .Values.externalSecret.enabled (not .Values.externalSecret.storeName)`,
+  },
+];
+
+/** Which rules these values break. */
+export const brokenRules = (values: ValueSet): readonly Rule[] => rules.filter(({ isBroken }) => isBroken(values));
+
+/** Ends the rendering of the chart where a rule is broken, with the sentence that synth has for it. */
+export const ruleTemplates = rules
+  .map(
+    ({ path, problem, template }) =>
+      `{{- if ${template} }}{{- fail ${JSON.stringify(`${path.join(".")}: ${problem}`)} }}{{- end }}\n`,
+  )
+  .join("");

@@ -70,7 +70,13 @@ async function measureOurs(postgres: string, redis: string): Promise<number> {
     GEMINI_BASE_URL: gemini.url,
     GEMINI_REQUESTS_PER_MINUTE: "1000000",
   });
-  const lifecycle = { isReady: () => true, hasStarted: () => true, failedForGood: () => null, requestStop: () => {} };
+  const lifecycle = {
+    isReady: () => true,
+    hasStarted: () => true,
+    obstacleOf: () => null,
+    failedForGood: () => null,
+    requestStop: () => {},
+  };
   const agentsPath = join(import.meta.dirname, "..", "agents.yaml");
   const options = { config, version: "bench", dataDir: "data", agentsPath, lifecycle, metrics: makeMetrics(), log };
   const foundation = makeFoundation(options, () => async () => []);

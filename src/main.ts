@@ -129,6 +129,7 @@ async function live(
     requestStop: () => running?.requestStop(),
     isReady: () => running?.isReady() ?? false,
     hasStarted: (component: Component) => running?.hasStarted(component) ?? false,
+    obstacleOf: (component: Component) => running?.obstacleOf(component) ?? null,
     failedForGood: () => running?.failedForGood() ?? null,
   };
   const self = { config, version: version(), dataDir: flags.data, agentsPath: flags.agents, lifecycle, log };

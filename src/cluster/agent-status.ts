@@ -57,6 +57,7 @@ export function statusOf(state: AgentState, pods: readonly ServingPod[], model: 
         there,
         all: pods.length,
         revision,
+        elsewhere: pods.filter((pod) => pod.revisions[object.metadata.name] !== undefined).length,
         wasServed: wasServed(object.status, revision),
       }),
     ],
@@ -68,12 +69,21 @@ export function statusOf(state: AgentState, pods: readonly ServingPod[], model: 
 
 function servingCondition(
   condition: (type: "Serving", isTrue: boolean, reason: string, message: string) => Condition,
-  serving: { isLatest: boolean; there: number; all: number; revision: string; wasServed: boolean },
+  serving: { isLatest: boolean; there: number; all: number; revision: string; elsewhere: number; wasServed: boolean },
 ): Condition {
-  const { isLatest, there, all, revision } = serving;
+  const { isLatest, there, all, revision, elsewhere } = serving;
   const at = `${there}/${all} pods at revision ${revision}`;
   if (isLatest && there === all) return condition("Serving", true, "Served", at);
   if (isLatest) return condition("Serving", false, serving.wasServed ? "PodsJoining" : "Progressing", at);
+  if (revision === "" && elsewhere > 0) {
+    const since = "pods that have started since it is bad do not know that version";
+    return condition(
+      "Serving",
+      false,
+      "LastGood",
+      `the last good version is served by ${elsewhere}/${all} pods; ${since}`,
+    );
+  }
   if (revision === "") return condition("Serving", false, "NotServed", "no version of it has been good yet");
   return condition("Serving", false, "LastGood", `the last good version is served: ${at}`);
 }

@@ -26,9 +26,9 @@ interface StatusWriterOptions {
   readonly log: Logger;
 }
 
-/** Which process writes: the first by name of those that are there. */
-function isElected(pod: string, serving: Pick<Serving, "pods">): boolean {
-  return serving.pods()[0]?.pod === pod;
+/** Which process writes: the first by name of those that are there; null before the start. */
+export function electedOf(serving: Pick<Serving, "pods">): string | null {
+  return serving.pods()[0]?.pod ?? null;
 }
 
 /**
@@ -54,7 +54,7 @@ export function makeStatusWriter(options: StatusWriterOptions): Component {
     }, ms).unref();
   };
   const writeAll = async () => {
-    if (!isRunning || !isElected(options.pod, serving)) return;
+    if (!isRunning || electedOf(serving) !== options.pod) return;
     for (const state of settings.states()) {
       try {
         await writeOne(options, state, written, closing.signal);
@@ -84,7 +84,7 @@ export function makeStatusWriter(options: StatusWriterOptions): Component {
       closing.abort();
       await working;
     },
-    check: async () => ({ status: "healthy", details: { elected: isElected(options.pod, serving) } }),
+    check: async () => ({ status: "healthy", details: { elected: electedOf(serving) === options.pod } }),
   };
 }
 

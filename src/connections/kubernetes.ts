@@ -80,8 +80,10 @@ export async function openKubernetes(options: { namespace: string | null }): Pro
     follow: async (request, { silenceMs, onOpen, onLine }, signal) => {
       const response = await open(request, signal);
       onOpen();
-      response.socket.setTimeout(silenceMs);
-      response.socket.once("timeout", () => response.destroy());
+      const { socket } = response;
+      const cut = () => response.destroy();
+      socket.setTimeout(silenceMs);
+      socket.once("timeout", cut);
       try {
         for await (const line of createInterface({ input: response, crlfDelay: Number.POSITIVE_INFINITY }))
           onLine(line);
@@ -90,6 +92,9 @@ export async function openKubernetes(options: { namespace: string | null }): Pro
         throw unreachable(error);
       } finally {
         response.destroy();
+        // A connection that is kept for the next request outlives this one.
+        socket.setTimeout(0);
+        socket.off("timeout", cut);
       }
     },
     close: () => agents.close(),

@@ -157,21 +157,27 @@ function prefersOpenMetrics(accept: string): boolean {
   return wanted > 0 && wanted >= quality("text/plain");
 }
 
-/** A part that cannot report must not take the whole status with it. */
+/** What cannot be reported is null and stands in `incomplete`: it must not take the rest with it. */
 async function extraOf(
   { extraStatus, log }: HealthServerOptions,
   signal: AbortSignal,
 ): Promise<Record<string, unknown>> {
   const late = Promise.withResolvers<never>();
-  const timer = setTimeout(() => late.reject(new Error("the parts did not report in time")), extraTimeoutMs);
-  try {
-    return { ...(await Promise.race([extraStatus(signal), late.promise])) };
-  } catch (error) {
-    log.warn({ err: asError(error) }, "the status is incomplete");
-    return { incomplete: "some parts could not report; the log has the details" };
-  } finally {
-    clearTimeout(timer);
-  }
+  const timer = setTimeout(() => late.reject(new Error("it was not reported in time")), extraTimeoutMs);
+  const incomplete: string[] = [];
+  const read = async ([name, report]: [string, (signal: AbortSignal) => unknown]): Promise<[string, unknown]> => {
+    try {
+      const reported = (async () => report(signal))();
+      return [name, await Promise.race([reported, late.promise])];
+    } catch (error) {
+      log.warn({ err: asError(error), part: name }, "the status is incomplete");
+      incomplete.push(name);
+      return [name, null];
+    }
+  };
+  const entries = await Promise.all(Object.entries(extraStatus).map(read));
+  clearTimeout(timer);
+  return { ...Object.fromEntries(entries), ...(incomplete.length > 0 && { incomplete }) };
 }
 
 function now(): string {

@@ -17,34 +17,36 @@ export interface HealthReport {
   readonly components: Readonly<Record<string, ComponentHealth>>;
 }
 
+/** What is known of the parts that do not run yet. */
+interface Lifecycle {
+  hasStarted(component: Component): boolean;
+  obstacleOf(component: Component): string | null;
+}
+
 /** Asks every component how it is, all at once; an answer holds for a second, however many ask. Never rejects. */
-export function makeChecks(
-  components: () => readonly Component[],
-  hasStarted: (component: Component) => boolean,
-): () => Promise<HealthReport> {
+export function makeChecks(components: () => readonly Component[], lifecycle: Lifecycle): () => Promise<HealthReport> {
   let last: { readonly atMs: number; readonly started: string; readonly report: Promise<HealthReport> } | null = null;
   return () => {
     const parts = components();
     // What starts or stops is seen at once, not a second later.
     const started = parts
-      .filter(hasStarted)
+      .filter((part) => lifecycle.hasStarted(part))
       .map(({ name }) => name)
       .join(" ");
     if (last === null || last.started !== started || performance.now() - last.atMs > cacheMs) {
-      last = { atMs: performance.now(), started, report: checkAll(parts, hasStarted) };
+      last = { atMs: performance.now(), started, report: checkAll(parts, lifecycle) };
     }
     return last.report;
   };
 }
 
-async function checkAll(
-  parts: readonly Component[],
-  hasStarted: (component: Component) => boolean,
-): Promise<HealthReport> {
+async function checkAll(parts: readonly Component[], lifecycle: Lifecycle): Promise<HealthReport> {
   const entries = await Promise.all(
     parts.map(async (part) => {
       const startedMs = performance.now();
-      const { status, details } = hasStarted(part) ? await checkOne(part) : notStarted;
+      const { status, details } = lifecycle.hasStarted(part)
+        ? await checkOne(part)
+        : notStarted(lifecycle.obstacleOf(part));
       const response_time_ms = Math.round((performance.now() - startedMs) * 10) / 10;
       return [
         part.name,
@@ -58,7 +60,10 @@ async function checkAll(
 }
 
 const healthy: Check = { status: "healthy" };
-const notStarted: Check = { status: "unhealthy", details: { reason: "it is not running" } };
+const notStarted = (obstacle: string | null): Check => ({
+  status: "unhealthy",
+  details: { reason: obstacle === null ? "it is not running" : `it cannot start yet: ${obstacle}` },
+});
 
 async function checkOne(part: Component): Promise<Check> {
   const overrun = Promise.withResolvers<Check>();

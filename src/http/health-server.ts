@@ -39,6 +39,8 @@ export interface HealthServerOptions {
     /** Every part has started and no stop was asked for. */
     isReady(): boolean;
     hasStarted(component: Component): boolean;
+    /** Why it has not started yet; free of secrets. Null: it has, or nothing is known. */
+    obstacleOf(component: Component): string | null;
     /** Null as long as no part has. */
     failedForGood(): string | null;
   };
@@ -48,8 +50,8 @@ export interface HealthServerOptions {
   readonly statusToken: string | null;
   /** Free of secrets. */
   readonly configuration: () => Readonly<Record<string, unknown>>;
-  /** What else `/status` shows, free of secrets. */
-  readonly extraStatus: (signal: AbortSignal) => Promise<Readonly<Record<string, unknown>>>;
+  /** What else `/status` shows, each by its name and free of secrets. */
+  readonly extraStatus: Readonly<Record<string, (signal: AbortSignal) => unknown>>;
   readonly metrics: Metrics;
   readonly log: Logger;
 }
@@ -68,7 +70,7 @@ export interface HealthServer extends Component {
 /** Builds the health API; `start` listens. */
 export function makeHealthServer(options: HealthServerOptions): HealthServer {
   const gauges = makeProcessGauges(options.metrics);
-  const checks = makeChecks(options.components, (component) => options.lifecycle.hasStarted(component));
+  const checks = makeChecks(options.components, options.lifecycle);
   const { app, status } = makeApi(options, checks, gauges);
   let server: Server | null = null;
   return {

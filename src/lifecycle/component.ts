@@ -17,6 +17,8 @@ export interface Component {
    * `fatal` reports a failure after the start that the part cannot recover from.
    */
   start(signal: AbortSignal, fatal: (error: Error) => void): Promise<void>;
+  /** While it starts: what it waits for, for operators; null when it does not know. */
+  obstacle?(): string | null;
   /** Finishes what is in flight until `deadline` aborts, then gives up. Never rejects; safe when never started. */
   stop(deadline: AbortSignal): Promise<void>;
   /** How the part is now. A throw or an overrun of 500 ms counts as unhealthy. Absent: healthy once started. */

@@ -15,6 +15,8 @@ export interface Parts {
   stop(): Promise<boolean>;
   /** Started, and not told to stop yet. */
   isUp(component: Component): boolean;
+  /** Why it has not started yet, for operators; null when it has, or nothing is in its way. */
+  obstacleOf(component: Component): string | null;
 }
 
 /** `failed`: a part could not start, or reported a failure `forGood` afterwards. */
@@ -24,6 +26,7 @@ export function makeParts(
 ): Parts {
   const begun: Component[] = [];
   const up = new Set<Component>();
+  const obstacles = new Map<Component, string>();
   const starting = new AbortController();
   let started = Promise.resolve();
 
@@ -32,7 +35,10 @@ export function makeParts(
       if (starting.signal.aborted) return;
       begun.push(component);
       try {
-        await startOnceItCan(component, options, starting.signal, (error) => failed(error, component, true));
+        const cannotYet = (why: string) => obstacles.set(component, why);
+        await startOnceItCan(component, { ...options, cannotYet }, starting.signal, (error) =>
+          failed(error, component, true),
+        );
         up.add(component);
       } catch (error) {
         // A start that was told to give up has nothing more to say.
@@ -55,13 +61,17 @@ export function makeParts(
       return runSteps([{ name: begun.at(-1)?.name ?? "nothing", run: () => started }, ...steps], options);
     },
     isUp: (component) => up.has(component),
+    obstacleOf: (component) => {
+      if (up.has(component) || starting.signal.aborted || !begun.includes(component)) return null;
+      return component.obstacle?.() ?? obstacles.get(component) ?? null;
+    },
   };
 }
 
 /** What may pass by itself, such as a server that is away, is waited for; what another try does not change is thrown at once. */
 async function startOnceItCan(
   component: Component,
-  { waits, log }: { waits: boolean; log: Logger },
+  { waits, cannotYet, log }: { waits: boolean; cannotYet: (why: string) => void; log: Logger },
   signal: AbortSignal,
   fatal: (error: Error) => void,
 ): Promise<void> {
@@ -71,6 +81,7 @@ async function startOnceItCan(
     } catch (error) {
       if (!waits || !mayPass(error) || signal.aborted) throw error;
       const { name } = component;
+      cannotYet(error.message);
       if (error.code !== told)
         log.warn({ component: name, code: error.code }, `${name} cannot start yet: ${error.message}`);
       told = error.code;

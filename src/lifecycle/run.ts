@@ -33,6 +33,8 @@ export interface Run {
   /** Every part has started and no stop was asked for. */
   isReady(): boolean;
   hasStarted(component: Component): boolean;
+  /** Why a part has not started yet, for operators; null when it has, or nothing is in its way. */
+  obstacleOf(component: Component): string | null;
   /** The part that reported a failure it cannot recover from; null as long as none has. */
   failedForGood(): string | null;
   /** Stops in order, as the first signal does. */
@@ -85,7 +87,7 @@ export function runComponents(options: RunOptions): Run {
     if (forGood) lost ??= component.name;
     fail(error, component.name, forGood ? "failed for good" : "could not start");
   });
-  const live = async () => {
+  void (async () => {
     await Promise.resolve();
     void parts.start().then(() => {
       if (state === "starting") state = "running";
@@ -93,13 +95,13 @@ export function runComponents(options: RunOptions): Run {
     await stopAsked.promise;
     if (!(await parts.stop())) code ||= 1;
     end(code);
-  };
-  void live();
+  })();
 
   return {
     state: () => state,
     isReady: () => state === "running",
     hasStarted: (component) => parts.isUp(component),
+    obstacleOf: (component) => parts.obstacleOf(component),
     failedForGood: () => lost,
     requestStop,
     interrupt,

@@ -3,19 +3,16 @@ import type { Desk, Health } from "../chat/desk.ts";
 import { showConfig, type Config } from "../config.ts";
 import { makeDatabaseComponent } from "../connections/database.ts";
 import { makeRedis, type Cache } from "../connections/redis.ts";
-import type { Guard } from "../connections/guard.ts";
 import { openKubernetes } from "../connections/kubernetes.ts";
 import { makeNotices, type Notices } from "../connections/notices.ts";
-import { isDiscordFailure } from "../discord/rest.ts";
 import { makePlaces, type Places } from "../discord/places.ts";
 import type { Envelope } from "../envelope.ts";
-import { ForeseenError } from "../errors.ts";
 import { makeDesk } from "../desk.ts";
 import { makeHealthServer, type HealthServer } from "../http/health-server.ts";
 import { makeInbox } from "../inbox/inbox.ts";
 import { makeMissingToken } from "../cluster/missing-token.ts";
 import { makeServing } from "../cluster/serving.ts";
-import { makeStatusWriter, revisionsOf } from "../cluster/status-writer.ts";
+import { electedOf, makeStatusWriter, revisionsOf } from "../cluster/status-writer.ts";
 import type { Sql } from "../connections/postgres.ts";
 import type { Component } from "../lifecycle/component.ts";
 import type { Run } from "../lifecycle/run.ts";
@@ -28,12 +25,11 @@ import { makeRedisRecentTurns } from "../memory/recent-turns-redis.ts";
 import type { RecentTurns } from "../memory/recent-turns.ts";
 import { makeEmbedding } from "../memory/vectors.ts";
 import type { Metrics } from "../metrics.ts";
-import { isModelFailure } from "../model/failures.ts";
 import { makeGemini } from "../model/gemini.ts";
 import { withFallback } from "../model/fallback.ts";
 import { makeGovernor, type Governor } from "../model/governor.ts";
 import { makeOffline } from "../model/offline.ts";
-import { makeBreaker, type Breaker } from "../resilience/policies.ts";
+import type { Breaker } from "../resilience/policies.ts";
 import { makeInProcessRateLimits } from "../resilience/rate-limits-in-process.ts";
 import { makeFleetRateLimits } from "../resilience/rate-limits-of-fleet.ts";
 import { makeRedisRateLimits } from "../resilience/rate-limits-redis.ts";
@@ -44,6 +40,7 @@ import { watchAgentsFile } from "../settings/file-settings.ts";
 import { watchKubernetes } from "../settings/kubernetes-settings.ts";
 import { watchSecretFiles } from "../settings/secret-files.ts";
 import type { Settings } from "../settings/settings.ts";
+import { guardOf, makeBreakers, reportsOf, type Breakers } from "./breakers.ts";
 
 export interface RoleOptions {
   readonly config: Config;
@@ -51,7 +48,7 @@ export interface RoleOptions {
   readonly dataDir: string;
   readonly agentsPath: string;
   /** The life of the process, as the health API reads it. */
-  readonly lifecycle: Pick<Run, "isReady" | "hasStarted" | "failedForGood" | "requestStop">;
+  readonly lifecycle: Pick<Run, "isReady" | "hasStarted" | "obstacleOf" | "failedForGood" | "requestStop">;
   readonly metrics: Metrics;
   readonly log: Logger;
 }
@@ -70,7 +67,7 @@ export function makeFoundation(
   const breakers = makeBreakers(config, metrics);
   const { secrets, postgres, notices, redis, connections } = makeConnections(options, breakers);
   const { database } = postgres;
-  const { settings, cluster, missingToken } = makeSettings(options, tuning, database, notices);
+  const { settings, cluster, missingToken, leader } = makeSettings(options, tuning, database, notices);
   const places = makePlaces(database, 10_000);
   const alone = config.postgresql.url === null;
   const inbox = makeInbox({ database, notices, alone, migrates: postgres.migrates, log });
@@ -98,6 +95,7 @@ export function makeFoundation(
     settings,
     /** None on a laptop. */
     cluster,
+    leader,
     /** Of a process in a cluster that has no token of Discord. */
     missingToken,
     postgres,
@@ -119,9 +117,15 @@ function makeSettings(
   tuning: Tuning,
   sql: Sql,
   notices: Notices,
-): { settings: Settings; cluster: readonly Component[]; missingToken: readonly Component[] } {
+): {
+  settings: Settings;
+  cluster: readonly Component[];
+  missingToken: readonly Component[];
+  /** The pod that writes the status of the Agents; null: there is none, or it is not known. */
+  leader: () => string | null;
+} {
   if (config.agentsFrom === "file")
-    return { settings: watchAgentsFile(agentsPath, log), cluster: [], missingToken: [] };
+    return { settings: watchAgentsFile(agentsPath, log), cluster: [], missingToken: [], leader: () => null };
   const open = () => openKubernetes({ namespace: config.cluster.namespace });
   const hasVoice = (agent: string) => agent in config.discord.voices;
   const tune = { configMap: config.cluster.settingsConfigMap, take: tuning.take };
@@ -132,7 +136,8 @@ function makeSettings(
   const model = config.gemini.apiKey === null ? "offline" : config.gemini.model;
   const status = makeStatusWriter({ settings, serving, pod, model, metrics, log });
   const missingToken = makeMissingToken({ api: () => settings.api(), pod, log });
-  return { settings, cluster: [serving, status], missingToken: [missingToken] };
+  const leader = () => electedOf(serving);
+  return { settings, cluster: [serving, status], missingToken: [missingToken], leader };
 }
 
 /** What leads out of the process, but for Discord and the model. */
@@ -170,7 +175,7 @@ async function healthOf({ inbox, model, breakers }: Foundation): Promise<Health>
 /** The health API of a role. */
 export function makeHttp(
   { config, version, lifecycle, metrics, log }: RoleOptions,
-  { breakers, targets, settings, inbox, model, tuning }: Foundation,
+  { breakers, targets, settings, inbox, leader, model, tuning }: Foundation,
   where: { host: string; whenTaken: "fail" | "next-free" },
   components: () => readonly Component[],
 ): HealthServer {
@@ -185,13 +190,21 @@ export function makeHttp(
     breakers: () => reportsOf(breakers),
     targets,
     configuration: () => showConfig(tuning.config()),
-    extraStatus: async () => ({
-      cluster: { pod: config.cluster.pod, node: config.cluster.node, namespace: config.cluster.namespace },
-      missing: config.discord.token === null && config.agentsFrom === "kubernetes" ? ["DISCORD_TOKEN"] : [],
-      settings: { revision: settings.current().revision, refused: settings.refused() },
-      inbox: await inbox.report(),
-      model: { name: model.name, offline: model.offline, vectors: model.embedder.space, waiting: model.waiting() },
-    }),
+    extraStatus: {
+      cluster: () => {
+        const { pod, node, namespace } = config.cluster;
+        return { pod, node, namespace, leader: leader() };
+      },
+      missing: () => (config.discord.token === null && config.agentsFrom === "kubernetes" ? ["DISCORD_TOKEN"] : []),
+      settings: () => ({ revision: settings.revision(), refused: settings.refused() }),
+      inbox: () => inbox.report(),
+      model: () => ({
+        name: model.name,
+        offline: model.offline,
+        vectors: model.embedder.space,
+        waiting: model.waiting(),
+      }),
+    },
     metrics,
     log,
   });
@@ -204,49 +217,6 @@ function makeRecentTurns({ memory }: Config, cache: Cache | null): RecentTurns {
     ? makeInProcessRecentTurns({ ...limits, conversations: 1_000 })
     : makeRedisRecentTurns(cache, limits);
 }
-
-/** One for each dependency, so that none is asked in vain while it is known to be away. */
-type Breakers = Readonly<Record<"memory" | "gemini" | "postgres" | "redis" | "discord", Breaker>> & {
-  /** Null: there is no fallback model. */
-  readonly fallback: Breaker | null;
-};
-
-function makeBreakers(config: Config, metrics: Metrics): Breakers {
-  const states = { closed: 0, half_open: 1, open: 2 };
-  const make = (name: string, failureThreshold: number, recoveryMs: number, counts: (error: unknown) => boolean) => {
-    metrics.breakerState.set({ breaker: name }, 0);
-    return makeBreaker({
-      name,
-      failureThreshold,
-      recoveryMs,
-      counts,
-      onChange: (state) => metrics.breakerState.set({ breaker: name }, states[state]),
-    });
-  };
-  return {
-    memory: make("memory_operations", config.breaker.failureThreshold, config.breaker.recoveryMs, () => true),
-    gemini: make("gemini_api", 3, 30_000, isModelFailure),
-    fallback: config.gemini.fallbackModel === null ? null : make("gemini_fallback", 3, 30_000, isModelFailure),
-    // These come back within moments, and somebody always asks: what matters is that nobody waits for them meanwhile.
-    postgres: make("postgres", 5, 1_000, isServerFailure),
-    redis: make("redis", 5, 1_000, isServerFailure),
-    discord: make("discord_api", 5, 2_000, isDiscordFailure),
-  };
-}
-
-/** By their names, as `/status` has them. */
-function reportsOf(breakers: Breakers) {
-  const all = Object.values(breakers).filter((breaker) => breaker !== null);
-  return Object.fromEntries(all.map((breaker) => [breaker.name, breaker.report()]));
-}
-
-const isServerFailure = (error: unknown) =>
-  error instanceof ForeseenError && /^(?:database_(?:unreachable|full|busy)|redis_unreachable)$/.test(error.code);
-const never = new AbortController().signal;
-const guardOf =
-  (breaker: Breaker): Guard =>
-  (work) =>
-    breaker.execute(work, never);
 
 /** The model behind its governor, and the part that counts its limits where other processes count them too. */
 function makeGoverned(

@@ -65,6 +65,8 @@ function handoffsOf(found: FoundManifest): unknown[] {
 export interface Claims {
   /** What this one may not have, because one that was added has it. */
   faultsOf(one: FoundManifest): Fault[];
+  /** The agent without what others have. */
+  leaveOthers(agent: Agent): Agent;
   add(one: FoundManifest): void;
 }
 
@@ -74,6 +76,11 @@ export function makeClaims(): Claims {
   let first: FoundManifest | null = null;
   return {
     faultsOf: (one) => [...secondDefault(one, first), ...sharedKeywords(one, keywords)],
+    leaveOthers: (agent) => ({
+      ...agent,
+      isDefault: agent.isDefault && first === null,
+      triggers: { ...agent.triggers, keywords: agent.triggers.keywords.filter((one) => !keywords.has(wordOf(one))) },
+    }),
     add: (one) => {
       if (wantsDefault(one)) first ??= one;
       for (const { word } of keywordsOf(one)) if (!keywords.has(word)) keywords.set(word, one);
@@ -102,9 +109,11 @@ function sharedKeywords(one: FoundManifest, taken: ReadonlyMap<string, FoundMani
 function keywordsOf(one: FoundManifest): { keyword: string; word: string; index: number }[] {
   const keywords = one.get(["spec", "triggers", "keywords"]);
   return (Array.isArray(keywords) ? keywords : []).flatMap((keyword: unknown, index) =>
-    typeof keyword === "string" ? [{ keyword, word: keyword.trim().toLowerCase(), index }] : [],
+    typeof keyword === "string" ? [{ keyword, word: wordOf(keyword), index }] : [],
   );
 }
+
+const wordOf = (keyword: string) => keyword.trim().toLowerCase();
 
 /** An agent as the program reads it. */
 export function toAgent({ metadata, spec }: AgentManifest, prompt: string, isDefault: boolean): Agent {

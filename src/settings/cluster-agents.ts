@@ -25,20 +25,31 @@ export interface AgentState {
   readonly unresolved: readonly Fault[];
   /** What is served under its name: this version, the last good one, or nothing. */
   readonly agent: Agent | null;
+  /** Its last good version as it was written, this one included; null: none has been good yet. */
+  readonly good: GoodVersion | null;
+}
+
+/** A version of an Agent that could be served. */
+export interface GoodVersion {
+  readonly found: FoundManifest;
+  /** With the hand-offs of its author, and the default only where its author says so. */
+  readonly agent: Agent;
 }
 
 /** What else decides about Agents. */
 export interface AgentsAround {
-  readonly configMaps: ReadonlyMap<string, ConfigMapObject>;
-  /** Served so far, by name. */
-  readonly last: ReadonlyMap<string, Agent>;
+  /** Null: they cannot be read. */
+  readonly configMaps: ReadonlyMap<string, ConfigMapObject> | null;
+  /** Good so far, by name. */
+  readonly last: ReadonlyMap<string, GoodVersion>;
   /** Whether there is a token for a bot of the agent's own. */
   readonly hasVoice: (name: string) => boolean;
 }
 
 /**
  * Decides about each Agent object by itself, the oldest first, because objects come one after another: a bad one keeps its last good version and
- * leaves the others alone; of two that want the same, the older one has it; a hand-off to nobody waits until that agent comes.
+ * leaves the others alone; of two that want the same, the older one has it, also while only its last good version is served; a hand-off to nobody
+ * waits until that agent comes.
  */
 export function decideAgents(objects: Iterable<AgentObject>, around: AgentsAround): AgentState[] {
   const sorted = [...objects].sort((a, b) => ageOrder(a) - ageOrder(b) || byName(a, b));
@@ -54,9 +65,13 @@ export function decideAgents(objects: Iterable<AgentObject>, around: AgentsAroun
       ...voiceFaults(found, around),
     ];
     const isGood = refused.length === 0 && prompt.text !== null && found.manifest !== null;
-    if (isGood) claims.add(found);
-    const agent = isGood ? toAgent(found.manifest, prompt.text, found.manifest.spec.default) : null;
-    return { object, refused, unresolved, agent: agent ?? around.last.get(object.metadata.name) ?? null };
+    const good = isGood
+      ? { found, agent: toAgent(found.manifest, prompt.text, found.manifest.spec.default) }
+      : (around.last.get(object.metadata.name) ?? null);
+    // What another has claimed since is no longer this one's, also where its last good version says so.
+    const agent = good && (isGood ? good.agent : claims.leaveOthers(good.agent));
+    if (good !== null) claims.add(good.found);
+    return { object, refused, unresolved, agent, good };
   });
   const served = new Set(states.flatMap(({ agent }) => agent?.name ?? []));
   const hasDefault = states.some(({ agent }) => agent?.isDefault);
@@ -102,6 +117,8 @@ interface Prompt {
   readonly isInvalid: boolean;
 }
 
+const mayRead = "Let the Role of the pods' ServiceAccount list and watch configmaps";
+
 function promptOf(found: FoundManifest, configMaps: AgentsAround["configMaps"]): Prompt {
   const fault = (field: string, problem: string, remedy: string, isInvalid: boolean): Prompt => ({
     text: null,
@@ -126,6 +143,7 @@ function promptOf(found: FoundManifest, configMaps: AgentsAround["configMaps"]):
     );
   }
   const field = "promptFrom.configMapKeyRef";
+  if (configMaps === null) return fault(field, "the ConfigMaps of the namespace cannot be read", mayRead, false);
   const map = configMaps.get(ref.name);
   if (map === undefined)
     return fault(field, `there is no ConfigMap ${ref.name} in the namespace`, "Create it, or name another", false);

@@ -70,7 +70,8 @@ export function watchAgentsFile(path: string, log: Logger): Settings {
       return { status: faults.length > 0 ? "degraded" : "healthy", details };
     },
     current: () => look().snapshot,
-    refused: () => look().faults,
+    revision: () => (state === null ? null : look().snapshot.revision),
+    refused: () => (state === null ? [] : look().faults),
   };
 }
 

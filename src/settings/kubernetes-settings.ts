@@ -48,18 +48,17 @@ export function watchKubernetes(options: KubernetesSettingsOptions): KubernetesS
     if (api === null) throw new Error("settings are read before they were started");
     return api;
   };
+  const trouble = () => [agents, configMaps].map(troubleIn).find((sentence) => sentence !== null) ?? null;
   const look = () => {
     if (closing.signal.aborted || !isKnown()) return;
-    verdict.decide(agents.objects(), configMaps.objects());
+    verdict.decide(agents.objects(), configMaps.isSynced() ? configMaps.objects() : null);
     if (verdict.snapshot() !== null) first.resolve();
     for (const tell of listeners) tell();
   };
   const { agents, configMaps } = makeReflectors(options, there, gathered(look));
   const isKnown = () => agents.isSynced() && (configMaps.isSynced() || configMaps.trouble() !== null);
-  const verdict = makeVerdict(
-    options,
-    makeReports(options.log, () => there().namespace),
-  );
+  const reports = makeReports(options.log, () => there().namespace);
+  const verdict = makeVerdict(options, reports);
 
   return {
     name: "settings",
@@ -68,6 +67,7 @@ export function watchKubernetes(options: KubernetesSettingsOptions): KubernetesS
       running = Promise.all([agents.run(closing.signal), configMaps.run(closing.signal)]);
       await Promise.race([first.promise, aborted(signal)]);
     },
+    obstacle: () => trouble() ?? (isKnown() ? nobodyToServe(there().namespace) : "the cluster is not read yet"),
     stop: async (deadline) => {
       closing.abort();
       const limit = wait(stopMs, undefined, { ref: false, signal: deadline }).catch(() => {});
@@ -75,11 +75,11 @@ export function watchKubernetes(options: KubernetesSettingsOptions): KubernetesS
       api?.close();
     },
     check: async () => {
-      const trouble = [agents, configMaps].map(troubleIn).find((sentence) => sentence !== null) ?? null;
       const refused = verdict.faults().length;
       const snapshot = verdict.snapshot();
       const details = { revision: snapshot?.revision ?? null, agents: snapshot?.agents.length ?? 0, refused };
-      if (trouble !== null) return { status: "degraded", details: { ...details, reason: trouble } };
+      const reason = trouble();
+      if (reason !== null) return { status: "degraded", details: { ...details, reason } };
       return { status: refused > 0 ? "degraded" : "healthy", details };
     },
     current: () => {
@@ -87,6 +87,7 @@ export function watchKubernetes(options: KubernetesSettingsOptions): KubernetesS
       if (snapshot === null) throw new Error("settings are read before they were started");
       return snapshot;
     },
+    revision: () => verdict.snapshot()?.revision ?? null,
     refused: () => verdict.faults(),
     api: there,
     states: () => verdict.states(),
@@ -140,14 +141,17 @@ function makeVerdict({ hasVoice, tune }: KubernetesSettingsOptions, reports: Ret
     states: () => states,
     faults: () => faults,
     /** A look at objects of which only the status is another decides nothing. */
-    decide: (objects: ReadonlyMap<string, AgentObject>, configMaps: ReadonlyMap<string, ConfigMapObject>): void => {
+    decide: (
+      objects: ReadonlyMap<string, AgentObject>,
+      configMaps: ReadonlyMap<string, ConfigMapObject> | null,
+    ): void => {
       const versions = versionsOf(objects, configMaps);
       if (versions === decided) {
         states = states.map((state) => ({ ...state, object: objects.get(state.object.metadata.name) ?? state.object }));
         return;
       }
       decided = versions;
-      const last = new Map((snapshot?.agents ?? []).map((agent) => [agent.name, agent]));
+      const last = new Map(states.flatMap(({ object, good }) => (good === null ? [] : [[object.metadata.name, good]])));
       states = decideAgents(objects.values(), { configMaps, last, hasVoice });
       faults = [...tuningFaults(tune, configMaps), ...faultsOf(states)];
       reports.faults(faults);
@@ -165,19 +169,20 @@ function makeVerdict({ hasVoice, tune }: KubernetesSettingsOptions, reports: Ret
 /** Tells apart what people have written: an object's generation counts the versions of its spec. */
 function versionsOf(
   objects: ReadonlyMap<string, AgentObject>,
-  configMaps: ReadonlyMap<string, ConfigMapObject>,
+  configMaps: ReadonlyMap<string, ConfigMapObject> | null,
 ): string {
   return [
     ...[...objects.values()].map(({ metadata: { name, uid, generation } }) => `${name} ${uid} ${generation}`),
-    ...[...configMaps.values()].map(({ metadata: { name, resourceVersion } }) => `${name} ${resourceVersion}`),
+    configMaps === null ? "unread" : "",
+    ...[...(configMaps?.values() ?? [])].map(({ metadata: { name, resourceVersion } }) => `${name} ${resourceVersion}`),
   ].join();
 }
 
 function tuningFaults(
   { configMap, take }: KubernetesSettingsOptions["tune"],
-  configMaps: ReadonlyMap<string, ConfigMapObject>,
+  configMaps: ReadonlyMap<string, ConfigMapObject> | null,
 ): Fault[] {
-  if (configMap === null) return [];
+  if (configMap === null || configMaps === null) return [];
   const found = configMaps.get(configMap) ?? null;
   return take(found?.data ?? null).map((fault) => ({ ...fault, where: `configmap/${configMap} data.${fault.where}` }));
 }
@@ -198,6 +203,9 @@ function keepConfigMap(value: unknown): ConfigMapObject | null {
 function faultsOf(states: readonly AgentState[]): Fault[] {
   return states.flatMap(({ refused, unresolved }) => [...refused, ...unresolved]);
 }
+
+const nobodyToServe = (namespace: string) =>
+  `there is no Agent to serve in the namespace ${namespace} yet; waiting for one: kubectl apply -f agents.yaml`;
 
 function troubleIn(reflector: Reflector<AgentObject | ConfigMapObject>): string | null {
   const trouble = reflector.trouble();
@@ -225,9 +233,13 @@ function makeReports(log: Logger, namespace: () => string) {
     nobody: (last: Snapshot | null) => {
       if (isEmptyTold) return;
       isEmptyTold = true;
-      const what = `there is no Agent to serve in the namespace ${namespace()}`;
-      if (last === null) log.warn(`${what} yet; waiting for one: kubectl apply -f agents.yaml`);
-      else log.error({ revision: last.revision }, `${what} any more; the last ones stay until the end of this process`);
+      const where = namespace();
+      if (last === null) log.warn(nobodyToServe(where));
+      else
+        log.error(
+          { revision: last.revision },
+          `there is no Agent to serve in the namespace ${where} any more; the last ones stay until the end of this process`,
+        );
     },
   };
 }

@@ -234,8 +234,7 @@ function isExpired({ status, reason }: KubernetesError): boolean {
 
 /** What an operator should do about a request that failed. */
 export function troubleOf(kind: string, { status, message }: KubernetesError): string {
-  if (status === 403)
-    return `the Role of this pod's ServiceAccount must allow get, list and watch of ${kind}s: ${message}`;
+  if (status === 403) return `the Role of this pod's ServiceAccount must allow list and watch of ${kind}s: ${message}`;
   if (status === 401)
     return "the API server does not know this pod's ServiceAccount: see that its token is mounted and valid";
   if (status === 404 && kind === "agent")

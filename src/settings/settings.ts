@@ -51,6 +51,8 @@ export interface Snapshot {
 export interface Settings extends Component {
   /** Throws before `start` has resolved. */
   current(): Snapshot;
+  /** That of `current`; null before `start` has resolved. */
+  revision(): string | null;
   /** The faults of the newest state that was refused; empty when the newest is served. */
   refused(): readonly Fault[];
 }

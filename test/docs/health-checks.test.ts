@@ -24,7 +24,13 @@ function partsOf(role: (options: RoleOptions) => readonly Component[]): string[]
     AGENTS_FROM: "kubernetes",
     SECRETS_DIR: "/nowhere",
   });
-  const lifecycle = { isReady: () => false, hasStarted: () => false, failedForGood: () => null, requestStop: () => {} };
+  const lifecycle = {
+    isReady: () => false,
+    hasStarted: () => false,
+    obstacleOf: () => null,
+    failedForGood: () => null,
+    requestStop: () => {},
+  };
   const places = { version: "test", dataDir: "data", agentsPath: "agents.yaml" };
   const log = pino({ level: "silent" });
   return role({ config, ...places, lifecycle, metrics: makeMetrics(), log }).map(({ name }) => name);

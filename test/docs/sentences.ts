@@ -16,7 +16,7 @@ export function errorCodes(): Set<string> {
 export function warnings(): Set<string> {
   const calls = sources.flatMap((text) =>
     [...text.matchAll(/log\??\.(?:warn|error|fatal)\(/gi)].map(({ index, 0: { length } }) =>
-      lastArgument(text, index + length),
+      withDefinition(lastArgument(text, index + length), text),
     ),
   );
   return new Set(calls.flatMap(fixedWords));
@@ -40,6 +40,14 @@ function lastArgument(text: string, from: number): string {
     } else if (letter === "," && depth === 1 && text.slice(at + 1).trimStart()[0] !== ")") begin = at + 1;
   }
   throw new Error("a call has no end");
+}
+
+/** What is only named is defined in the same file: a constant, or a function that makes the sentence. */
+function withDefinition(expression: string, text: string): string {
+  const [, name] = /^\s*(\w+)/.exec(expression) ?? [];
+  const definition =
+    name === undefined ? null : new RegExp(`^(?:const|(?:export )?function) ${name}\\b`, "m").exec(text);
+  return definition === null ? expression : expression + text.slice(definition.index).split("\n\n")[0];
 }
 
 function fixedWords(expression: string): string[] {

@@ -148,10 +148,12 @@ describe("a crowd", () => {
   it("does not cut off who is being answered", async () => {
     const [gate, asked] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
     const { at, get } = await openServer({
-      extraStatus: async () => {
-        asked.resolve();
-        await gate.promise;
-        return { whole: true };
+      extraStatus: {
+        whole: async () => {
+          asked.resolve();
+          await gate.promise;
+          return true;
+        },
       },
     });
     const answer = get("/status");

@@ -27,13 +27,14 @@ it("probes are answered while parts start, run and drain; readiness is true only
     lifecycle: {
       isReady: () => run.isReady(),
       hasStarted: (component) => run.hasStarted(component),
+      obstacleOf: (component) => run.obstacleOf(component),
       failedForGood: () => run.failedForGood(),
     },
     breakers: () => ({}),
     targets: makeTargets(readConfig({}).targets, metrics, log),
     statusToken: null,
     configuration: () => ({}),
-    extraStatus: async () => ({}),
+    extraStatus: {},
     metrics,
     log,
   });

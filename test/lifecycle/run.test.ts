@@ -2,6 +2,7 @@ import { spawn, type ChildProcess } from "node:child_process";
 import { EventEmitter } from "node:events";
 import { join } from "node:path";
 import { afterEach, describe, expect, it, vi } from "vitest";
+import { ForeseenError } from "../../src/errors.ts";
 import type { Component } from "../../src/lifecycle/component.ts";
 import { runComponents, type Run } from "../../src/lifecycle/run.ts";
 import { makeLogger } from "../../src/log.ts";
@@ -151,11 +152,12 @@ describe("the state", () => {
   const log = makeLogger("silent", { write: () => {} });
   const signals = new EventEmitter();
   const exits: number[] = [];
-  function run(...components: Component[]): Run {
+  function run(...given: ({ waits: boolean } | Component)[]): Run {
     exits.length = 0;
+    const components = given.filter((one) => "name" in one);
     return runComponents({
       components,
-      waits: false,
+      waits: given.some((one) => "waits" in one && one.waits),
       drainDeadlineMs: 1_000,
       log,
       signals,
@@ -180,6 +182,40 @@ describe("the state", () => {
     expect(await role.ended).toBe(0);
     expect(seen).toEqual(["starting", false, false, "stopping", false, false]);
     expect([role.state(), exits, signals.eventNames()]).toEqual(["stopped", [0], []]);
+  });
+
+  it("says why a part cannot start yet: by its own word, or by what its start failed with", async () => {
+    const gates = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
+    let obstacle: string | null = null;
+    let tries = 0;
+    const one: Component = {
+      name: "one",
+      start: async () => {
+        tries += 1;
+        if (tries === 1) throw new ForeseenError("away", "the server is away", { kind: "retry", afterMs: 1 });
+        await gates[0]?.promise;
+      },
+      stop: async () => {},
+    };
+    const two: Component = {
+      name: "two",
+      obstacle: () => obstacle,
+      start: () => gates[1]?.promise ?? Promise.resolve(),
+      stop: async () => {},
+    };
+    const role = run({ waits: true }, one, two);
+    await vi.waitFor(() => expect(role.obstacleOf(one)).toBe("the server is away"));
+    expect(role.obstacleOf(two), "its start has not begun").toBeNull();
+    gates[0]?.resolve();
+    await vi.waitFor(() => expect(role.hasStarted(one)).toBe(true), { timeout: 5_000 });
+    expect([role.obstacleOf(one), role.obstacleOf(two)]).toEqual([null, null]);
+    obstacle = "nobody is there";
+    expect(role.obstacleOf(two)).toBe("nobody is there");
+    gates[1]?.resolve();
+    await vi.waitFor(() => expect(role.isReady()).toBe(true));
+    expect(role.obstacleOf(two)).toBeNull();
+    role.requestStop();
+    await role.ended;
   });
 
   it("names the part that failed for good", async () => {

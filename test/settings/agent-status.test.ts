@@ -2,13 +2,13 @@ import { describe, expect, it } from "vitest";
 import { isSameStatus, statusOf, transitionsOf, type AgentStatus } from "../../src/cluster/agent-status.ts";
 import type { ServingPod } from "../../src/cluster/serving.ts";
 import { revisionOf } from "../../src/settings/agents-rules.ts";
-import { decideAgents, type AgentObject } from "../../src/settings/cluster-agents.ts";
+import { decideAgents, type AgentObject, type GoodVersion } from "../../src/settings/cluster-agents.ts";
 import type { Agent } from "../../src/settings/settings.ts";
 
 /** One agent and its pods over time: the status that is written after each step, and what is told meanwhile. */
 function follow() {
   let status: AgentStatus | undefined;
-  let last: Agent | null = null;
+  let last: GoodVersion | null = null;
   let generation = 0;
   let seconds = 0;
   let spec: object = {};
@@ -24,7 +24,7 @@ function follow() {
     const lasts = new Map(last === null ? [] : [["mira", last] as const]);
     const [state] = decideAgents([object], { configMaps: new Map(), last: lasts, hasVoice: () => true });
     if (state === undefined) throw new Error("there is no state");
-    last = state.agent;
+    last = state.good;
     const serving = pods.map((agent, index): ServingPod => {
       const served = agent ?? state.agent;
       return { pod: `pod-${index}`, revisions: served === null ? {} : { mira: revisionOf(served) } };
@@ -44,6 +44,7 @@ function follow() {
     },
     step,
     reason: () => status?.conditions.find(({ type }) => type === "Serving")?.reason,
+    message: () => status?.conditions.find(({ type }) => type === "Serving")?.message,
     /** What was told since it was last asked. */
     told: () => told.splice(0),
   };
@@ -97,5 +98,16 @@ describe("what is told of an agent", () => {
     mira.change("two", [first, first]);
     mira.change(" ", [null, first]);
     expect(mira.told()).toEqual(["Warning NotAccepted", "Warning NotServing"]);
+  });
+
+  it("is of a bad version, by a pod that has never known a good one, how many others still serve that", () => {
+    const good = follow().change("one", [null]);
+    const mira = follow();
+    mira.change(" ", [good, null]);
+    expect(mira.message()).toBe(
+      "the last good version is served by 1/2 pods; pods that have started since it is bad do not know that version",
+    );
+    mira.step([null, null]);
+    expect(mira.message()).toBe("no version of it has been good yet");
   });
 });

@@ -1,5 +1,4 @@
 import { describe, expect, it } from "vitest";
-import type { Agent } from "../../src/settings/settings.ts";
 import { decideAgents, type AgentObject, type AgentsAround } from "../../src/settings/cluster-agents.ts";
 
 const object = (name: string, spec: Record<string, unknown>, day = 1): AgentObject =>
@@ -16,6 +15,9 @@ const decide = (objects: readonly AgentObject[], around: Partial<AgentsAround> =
       state,
     ]),
   );
+/** What was good of these states, as the next look finds it. */
+const goodOf = (states: ReturnType<typeof decide>) =>
+  new Map(Object.entries(states).flatMap(([name, { good }]) => (good === null ? [] : [[name, good] as const])));
 const words = (faults: readonly { where: string; problem: string }[] = []) =>
   faults.map(({ where, problem }) => `${where}: ${problem}`);
 
@@ -65,11 +67,43 @@ describe("Agents of a cluster", () => {
   });
 
   it("that are bad keep their last good version, and leave the others alone", () => {
-    const last = new Map<string, Agent>([["mira", decide([object("mira", {})])["mira"]?.agent as Agent]]);
+    const last = goodOf(decide([object("mira", {})]));
     const states = decide([object("mira", { model: { temperature: 9 } }), object("teo", {}, 2)], { last });
     expect(words(states["mira"]?.refused)).toEqual(["dagent/mira spec.model.temperature: is more than 2"]);
     expect([states["mira"]?.agent?.prompt, states["teo"]?.refused]).toEqual(["You are mira.", []]);
     expect(decide([object("mira", { model: { temperature: 9 } })])["mira"]?.agent).toBeNull();
+  });
+
+  it("keep with their last good version what is theirs: no other may claim it meanwhile", () => {
+    const mira = (spec: Record<string, unknown>) =>
+      object("mira", { default: true, triggers: { keywords: ["plan"] }, ...spec });
+    const ada = object("ada", { default: true, triggers: { keywords: ["Plan"] } }, 2);
+    const states = decide([mira({ model: { temperature: 9 } }), ada], { last: goodOf(decide([mira({})])) });
+    expect(words(states["ada"]?.refused)).toEqual([
+      "dagent/ada spec.default: ada is a second default agent; mira is one already",
+      'dagent/ada spec.triggers.keywords[0]: "Plan" chooses the agent mira already',
+    ]);
+    expect(states["mira"]?.agent).toMatchObject({ isDefault: true, triggers: { keywords: ["plan"] } });
+  });
+
+  it("leave with their last good version what an older one has claimed since", () => {
+    const ada = object("ada", { default: true, triggers: { keywords: ["plan", "draw"] } }, 2);
+    const before = goodOf(decide([object("mira", {}), ada]));
+    const mira = object("mira", { default: true, triggers: { keywords: ["Plan"] } });
+    const states = decide([mira, ada], { last: before });
+    expect(states["mira"]).toMatchObject({ refused: [], agent: { isDefault: true } });
+    expect(states["ada"]?.refused).toHaveLength(2);
+    expect(states["ada"]?.agent).toMatchObject({ isDefault: false, triggers: { keywords: ["draw"] } });
+  });
+
+  it("are the default by their age only as long as none wants to be it, also when they are bad since", () => {
+    const bad = { model: { temperature: 9 } };
+    const last = goodOf(decide([object("mira", { handoffs: ["teo"] })]));
+    const alone = decide([object("mira", bad)], { last });
+    expect(alone["mira"]?.agent).toMatchObject({ isDefault: true, handoffs: [] });
+    const states = decide([object("mira", bad), object("teo", { default: true }, 2)], { last });
+    expect(states["teo"]).toMatchObject({ refused: [], agent: { isDefault: true } });
+    expect(states["mira"]?.agent).toMatchObject({ isDefault: false, handoffs: ["teo"] });
   });
 
   it("take their prompt from a ConfigMap, which may be missing, or lack the key", () => {

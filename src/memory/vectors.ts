@@ -6,6 +6,7 @@ import type { Logger } from "../log.ts";
 import type { Metrics } from "../metrics.ts";
 import type { Model } from "../model/model.ts";
 import type { Targets } from "../resilience/targets.ts";
+import { makeLease } from "./lease.ts";
 import type { QueryVector } from "./recall.ts";
 
 const cacheSize = 500;
@@ -142,19 +143,26 @@ export function makeEmbedding(options: {
   };
 }
 
-/** Embeds one batch, when one is full or overdue, and says how many memories were in it. */
+/** Embeds one batch, when one is full or overdue and no other process is at it, and says how many memories were in it. */
 function makeBatches(database: Database, model: Model, patienceMs: number): (signal: AbortSignal) => Promise<number> {
   const { space } = model.embedder;
   const inform = makeInformer(database);
-  return async (signal) => {
+  const lease = makeLease(database, "embedding");
+  const read = async () => {
     const pending = await readPending(database, space, patienceMs);
-    if (pending.length < batchSize && !pending.some((memory) => memory.due)) return 0;
+    return pending.length < batchSize && !pending.some((memory) => memory.due) ? [] : pending;
+  };
+  const embed = async (signal: AbortSignal) => {
+    // Read anew: another process may have been at it a moment ago.
+    const pending = await read();
+    if (pending.length === 0) return 0;
     const texts = pending.map((memory) => memory.text);
     const vectors = await model.embed({ texts, task: "document", priority: "background" }, signal);
     await storeVectors(database, space, pending, vectors);
     await inform(pending.length);
     return pending.length;
   };
+  return async (signal) => ((await read()).length === 0 ? 0 : ((await lease.run(() => embed(signal))) ?? 0));
 }
 
 /** As autovacuum has it: so many rows, and a tenth of those there are. */
@@ -202,11 +210,12 @@ async function storeVectors(
   vectors: readonly (readonly number[])[],
 ): Promise<void> {
   await database.transaction(async (tx) => {
-    // Joined with memories: one that was forgotten while its vector was made must not get it.
+    // Joined with memories: one that was forgotten while its vector was made must not get it, and one that is forgotten now waits for this.
     await tx.query(
-      `insert into memory_vectors (memory_id, scope, space, embedding)
-       select m.id, m.scope, $2, v.embedding::halfvec
-       from unnest($1::bigint[], $3::text[]) as v (id, embedding) join memories m on m.id = v.id
+      `with there as (select id, scope from memories where id = any($1::bigint[]) order by id for key share)
+       insert into memory_vectors (memory_id, scope, space, embedding)
+       select there.id, there.scope, $2, v.embedding::halfvec
+       from unnest($1::bigint[], $3::text[]) as v (id, embedding) join there on there.id = v.id
        on conflict (memory_id, space) do update set embedding = excluded.embedding`,
       [memories.map(({ id }) => id), space, vectors.map((vector) => `[${vector.join(",")}]`)],
     );

@@ -58,6 +58,23 @@ await describeOnBothDatabases("memories get their vectors in the background", ({
     expect(await embedding(300_000).runOnce(signal)).toBe(30);
   });
 
+  it("in one call, however many processes there are; whoever dies over it is taken the work from", async () => {
+    await store(100, new Date());
+    const before = simulator.requests.length;
+    simulator.script({ on: "embed", fault: "hang", times: 1 });
+    const dying = new AbortController();
+    const first = embedding(300_000).runOnce(dying.signal);
+    await vi.waitFor(() => expect(simulator.requests.length - before).toBe(1));
+    const others = [embedding(300_000), embedding(300_000)];
+    expect(await Promise.all(others.map((one) => one.runOnce(signal)))).toEqual([0, 0]);
+    expect(simulator.requests.length - before).toBe(1);
+    dying.abort(new Error("gone"));
+    await expect(first).rejects.toThrow();
+    const done = await Promise.all(others.map((one) => one.runOnce(signal)));
+    expect(done.toSorted()).toEqual([0, 100]);
+    expect([await vectors("gemini-embedding-001@768"), simulator.requests.length - before]).toEqual([100, 2]);
+  });
+
   it("and Postgres is told how many there are, without which recall compares each with each", async () => {
     const known = async () => {
       const [row] = await database.query<{ n: number }>(

@@ -63,6 +63,8 @@ interface DiscordRestOptions {
   readonly processes: () => number;
   /** Of Discord's API, for all tokens. */
   readonly breaker: Breaker;
+  /** One for all tokens of this process: Discord bans its address. */
+  readonly refusals: RefusalCounter;
   readonly metrics: Metrics;
   readonly log: Logger;
 }
@@ -78,12 +80,11 @@ export function makeDiscordRest(options: DiscordRestOptions): DiscordRest {
     rejectOnRateLimit: ({ timeToReset, retryAfter, sublimitTimeout }) =>
       retryAfter <= 0 || Math.max(timeToReset, retryAfter, sublimitTimeout) > longestWaitMs || stopped() !== null,
   }).setToken(options.token);
-  const invalid = makeInvalidCounter();
   rest.on(RESTEvents.Response, (_request, { status }) => {
-    if (status === 401 || status === 403 || status === 429) invalid.count();
+    if (status === 401 || status === 403 || status === 429) options.refusals.count();
   });
   let refused: string | null = null;
-  const stopped = () => refused ?? invalid.stopped();
+  const stopped = () => refused ?? options.refusals.stopped();
 
   const once = async <T>(request: DiscordRequest, signal: AbortSignal): Promise<T> => {
     signal.throwIfAborted();
@@ -189,8 +190,15 @@ async function unlessLate<T>(asked: Promise<T>): Promise<T> {
   }
 }
 
+/** Counts what Discord refused: with 401, 403 or 429. */
+export interface RefusalCounter {
+  count(): void;
+  /** Why nothing is to be sent any more; null while few were refused. */
+  stopped(): string | null;
+}
+
 /** Counts refusals in a sliding window of ten minutes, in slots of ten seconds. */
-function makeInvalidCounter() {
+export function makeRefusalCounter(): RefusalCounter {
   const slotMs = 10_000;
   const slots = new Map<number, number>();
   const sum = () => {

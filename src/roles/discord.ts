@@ -8,7 +8,7 @@ import { makeCommands } from "../discord/commands.ts";
 import { makeInteractions, type Interactions } from "../discord/interactions.ts";
 import { localeOf } from "../discord/phrases.ts";
 import type { Places } from "../discord/places.ts";
-import { makeDiscordRest, type DiscordRest } from "../discord/rest.ts";
+import { makeDiscordRest, makeRefusalCounter, type DiscordRest } from "../discord/rest.ts";
 import { makeSpeaker, type Speaker } from "../discord/speaker.ts";
 import { makeVoices, typeIn, type Voices } from "../discord/voices.ts";
 import { makeWebhooks, type Guise } from "../discord/webhooks.ts";
@@ -39,7 +39,7 @@ export function makeVoicesOf(
   const { token, apiUrl: api, voices: tokens } = config.discord;
   // A gateway sends little of what is counted.
   const processes = () => notices.processes("all-in-one", "worker");
-  const common = { api, processes, breaker: breakers.discord, metrics, log };
+  const common = { api, processes, breaker: breakers.discord, refusals: makeRefusalCounter(), metrics, log };
   const open = (name: string, secret: string) => makeDiscordRest({ ...common, name, token: secret });
   const reception = open("the bot (DISCORD_TOKEN)", token ?? "");
   const agents = Object.fromEntries(

@@ -31,14 +31,21 @@ interface Discord {
   readonly voices: Voices;
 }
 
+/** What voices stand on. */
+interface VoiceParts {
+  readonly notices: Pick<Foundation["notices"], "processes">;
+  readonly settings: { current(): { readonly agents: readonly Pick<Agent, "name">[] } };
+  readonly breakers: Pick<Foundation["breakers"], "discord">;
+}
+
 /** Opens nothing yet. */
 export function makeVoicesOf(
-  { config, metrics, log }: RoleOptions,
-  { notices, settings, breakers }: Foundation,
+  { config, metrics, log }: Pick<RoleOptions, "config" | "metrics" | "log">,
+  { notices, settings, breakers }: VoiceParts,
 ): Discord {
   const { token, apiUrl: api, voices: tokens } = config.discord;
-  // A gateway sends little of what is counted.
-  const processes = () => notices.processes("all-in-one", "worker");
+  // A gateway sends too: it types while no worker is there, and fetches what was missed.
+  const processes = () => notices.processes("all-in-one", "gateway", "worker");
   const common = { api, processes, breaker: breakers.discord, refusals: makeRefusalCounter(), metrics, log };
   const open = (name: string, secret: string) => makeDiscordRest({ ...common, name, token: secret });
   const reception = open("the bot (DISCORD_TOKEN)", token ?? "");

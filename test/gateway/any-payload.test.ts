@@ -73,7 +73,7 @@ describe("whatever Discord sends", () => {
       const store = makeHearing({
         database,
         inbox,
-        places: makePlaces(database, 0),
+        places: makePlaces(database, byItself.notices, 0),
         rest,
         self: () => ({ userId: "77", voices: new Map() }),
         guildId: null,

@@ -84,13 +84,18 @@ describe.concurrent("an agent that speaks through webhooks", () => {
 
   it("is spoken for by the reception where the bot may make no webhook, and in direct conversations", async () =>
     inHouseWithWebhooks(async (house, flags) => {
-      const { world, ann, start, answered: answeredPlainly } = house;
+      const { discord, world, ann, start, answered: answeredPlainly } = house;
       await start({}, flags);
       const here = await answeredPlainly(askTeo(house, "which version?"), "which version?");
       expect([here.authorId, here.content]).toEqual([world.reception.id, "**Teo:** Re: which version?"]);
       const direct = world.openDm(ann, world.reception);
       const there = await answeredPlainly(askTeo(house, "and here?", { channel: direct }), "and here?");
       expect([there.authorId, there.content]).toEqual([world.reception.id, "**Teo:** Re: and here?"]);
+      const { restRequests, restStatuses } = discord.report();
+      expect(Object.keys(restRequests).filter((route) => route.endsWith("/webhooks"))).toEqual([]);
+      expect(restStatuses["403"]).toBeUndefined();
+      mayMake(house);
+      expect((await answered(house, askTeo(house, "and now?"))).webhookId).not.toBeNull();
     }));
 
   it("answers once when it is killed after Discord has taken the answer and before that is noted", async () =>

@@ -17,7 +17,7 @@ import type { Heard } from "../gateway/dispatch.ts";
 import { makeGateway } from "../gateway/gateway.ts";
 import { makeHearing } from "../gateway/hearing.ts";
 import { Unattended } from "../gateway/unattended.ts";
-import { readOutcome, readUntaken } from "../inbox/fates.ts";
+import { readLeftBehind, readOutcome, readUntaken } from "../inbox/fates.ts";
 import { referenceOf } from "../inbox/turns.ts";
 import type { Component } from "../lifecycle/component.ts";
 import type { Agent } from "../settings/settings.ts";
@@ -73,7 +73,8 @@ export function makeMouth(
   const { apiUrl } = config.discord;
   const sql = postgres.database;
   const outcomeOf = (messageId: Snowflake) => readOutcome(sql, messageId);
-  const speaker = makeSpeaker({ sql, outcomeOf, voices, webhooks, places, buttonsUnder, apiUrl, log });
+  const leftBehind = (since: Snowflake) => readLeftBehind(sql, since);
+  const speaker = makeSpeaker({ sql, outcomeOf, leftBehind, voices, webhooks, places, buttonsUnder, apiUrl, log });
   inbox.onRevoked((revoked) =>
     speaker.revoke(revoked.filter(({ isGone }) => isGone).map(({ messageId }) => messageId)),
   );

@@ -6,6 +6,7 @@ import { mustBeAllowed } from "../discord/allowed.ts";
 import { buttonsUnderAnswer } from "../discord/buttons.ts";
 import { makeCommands } from "../discord/commands.ts";
 import { makeInteractions, type Interactions } from "../discord/interactions.ts";
+import { inviteLink } from "../discord/invite.ts";
 import { localeOf } from "../discord/phrases.ts";
 import type { Places } from "../discord/places.ts";
 import { makeDiscordRest, makeRefusalCounter, type DiscordRest } from "../discord/rest.ts";
@@ -66,7 +67,7 @@ export function makeMouth(
   const webhooks = makeWebhooks({
     reception: () => voices.reception(),
     guiseOf: (name) => guiseOf(settings.current().agents.find((agent) => agent.name === name)),
-    isUsed: () => settings.current().agents.some(({ voice }) => voice.webhook !== null),
+    isUsed: () => speakThroughWebhooks({ settings }),
     places,
     log,
   });
@@ -79,6 +80,10 @@ export function makeMouth(
     speaker.revoke(revoked.filter(({ isGone }) => isGone).map(({ messageId }) => messageId)),
   );
   return speaker;
+}
+
+function speakThroughWebhooks({ settings }: Pick<Foundation, "settings">): boolean {
+  return settings.current().agents.some(({ voice }) => voice.webhook !== null);
 }
 
 function guiseOf(agent: Agent | undefined): Guise | null {
@@ -154,7 +159,8 @@ export function makeEar(
     log,
   });
   const owner = `${hostname()} ${process.pid} ${randomUUID()}`;
-  const options = { database, rest, token: token ?? "", owner, shards, leaseMs, holdEvents, metrics, log };
+  const invite = (id: Snowflake) => inviteLink(id, speakThroughWebhooks(foundation));
+  const options = { database, rest, token: token ?? "", invite, owner, shards, leaseMs, holdEvents, metrics, log };
   const onHeard = (heard: Heard) => {
     if (heard.kind === "interaction") counter.begin(heard.interaction);
     unattended.heard(heard);

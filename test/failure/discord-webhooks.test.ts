@@ -1,6 +1,7 @@
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it, vi } from "vitest";
+import { inviteLink } from "../../src/discord/invite.ts";
 import { temporaryFolder } from "../connections/fresh-database.ts";
 import { patience } from "./discord-bot.ts";
 import { inHouse, type House } from "./discord-house.ts";
@@ -41,7 +42,9 @@ describe.concurrent("an agent that speaks through webhooks", () => {
     inHouseWithWebhooks(async (house, flags) => {
       const { world, discord, general, ann, start, gemini } = house;
       mayMake(house);
-      await start({}, flags);
+      const { log } = await start({}, flags);
+      const link = log.find(({ msg }) => msg === "invite the bot to a server with this link")?.["invite"];
+      expect(link).toBe(inviteLink(new URL(String(link)).searchParams.get("client_id") ?? "", true));
       const first = await answered(house, askTeo(house, "which version?"));
       expect(first).toMatchObject({ authorName: "Teo", replyTo: null, allowedMentions: { parse: [] } });
       expect(first.webhookId).not.toBeNull();

@@ -6,7 +6,7 @@ import type { Logger } from "../log.ts";
 import { clientOptions, type Sql } from "./postgres.ts";
 
 /** Why the processes of one database call each other. */
-type Topic = "kept" | "revoked" | "serving";
+type Topic = "kept" | "revoked" | "place" | "serving";
 
 /**
  * Calls between the processes of one database, by Postgres's NOTIFY. A call may be lost when a connection breaks; whoever listens looks for itself now

@@ -16,12 +16,20 @@ const history = z.array(
     content: z.string(),
     author: z.object({ id: z.string() }),
     message_reference: z.object({ message_id: z.string().optional() }).optional(),
+    flags: z.number().optional(),
+    /** Of the answer to a slash command: which one, and for a follow-up also the first response to it. */
+    interaction_metadata: z.object({ id: z.string(), original_response_message_id: z.string().optional() }).nullish(),
   }),
 );
+type Said = z.infer<typeof history>[number];
+
+/** Still "is thinking…": nothing was said there yet. */
+const isLoading = ({ flags = 0 }: Said) => (flags & 128) !== 0;
 
 /**
  * What we have said in answer to a message without living to note it, as the channel itself shows it: the first part, by whichever voice, by what it
- * replies to or, through a webhook, links to; the others by their `texts`. Nothing where the voice may not read, and for slash commands, whose answer has a place of its own.
+ * replies to or, through a webhook, links to, or by the slash command that it is the first response to; the others by their `texts`. Nothing where the
+ * voice may not read.
  */
 export async function findSpoken(
   options: {
@@ -34,8 +42,7 @@ export async function findSpoken(
   signal: AbortSignal,
 ): Promise<SpokenPart[]> {
   const { sql, voice, all, texts } = options;
-  const { messageId, conversationId: channelId } = envelope;
-  if (envelope.interactionToken) return [];
+  const { messageId, conversationId: channelId, interactionToken } = envelope;
   const found = history.safeParse(await readAfter(voice, channelId, messageId, signal));
   if (!found.success)
     throw new ForeseenError("discord_unavailable", "Discord's history could not be read", {
@@ -43,23 +50,47 @@ export async function findSpoken(
       afterMs: 5_000,
     });
   const own = found.data
-    .filter(({ author }) => all.some(({ userId }) => userId === author.id))
+    .filter((one) => all.some(({ userId }) => userId === one.author.id) && !isLoading(one))
     .sort((a, b) => (BigInt(a.id) < BigInt(b.id) ? -1 : 1));
   const throughWebhook = new Set(all.flatMap(({ userId, webhook }) => (webhook === null ? [] : [userId])));
-  const isFirst = ({ author, content, message_reference: reference }: (typeof own)[number]) =>
-    reference?.message_id === messageId ||
-    (throughWebhook.has(author.id) && content.split("\n", 1)[0]?.endsWith(`/${messageId})`));
+  const isFirst = (one: Said) =>
+    isReplyTo(one, messageId) || (throughWebhook.has(one.author.id) && links(one, messageId));
   const firsts = own.filter(isFirst).map((one) => ({ part: 0, spokenId: one.id, voiceId: one.author.id }));
-  const noted = await notedAmong(
-    sql,
-    own.map(({ id }) => id),
+  const taken = new Set(
+    await notedAmong(
+      sql,
+      own.map(({ id }) => id),
+    ),
   );
-  const others = own.filter((one) => !isFirst(one) && one.author.id === voice.userId && !noted.has(one.id));
-  const rest = texts.slice(1).flatMap((text, index) => {
-    const one = others.find(({ content }) => content.trim() === text.trim());
-    return one === undefined ? [] : [{ part: index + 1, spokenId: one.id, voiceId: voice.userId }];
+  const others = own.filter(
+    (one) => !isFirst(one) && one.author.id === voice.userId && isOfCommand(one, interactionToken ? messageId : null),
+  );
+  const rest = texts.flatMap((text, part) => {
+    // A first part without a reference is the answer to a command whose time was over.
+    if (part === 0 && (!interactionToken || firsts.length > 0)) return [];
+    const one = others.find(({ id, content }) => !taken.has(id) && content.trim() === text.trim());
+    if (one === undefined) return [];
+    taken.add(one.id);
+    return [{ part, spokenId: one.id, voiceId: voice.userId }];
   });
   return [...firsts, ...rest].map((part) => ({ ...part, channelId }));
+}
+
+function isReplyTo(
+  { message_reference: reference, interaction_metadata: command }: Said,
+  messageId: Snowflake,
+): boolean {
+  if (command) return command.id === messageId && command.original_response_message_id === undefined;
+  return reference?.message_id === messageId;
+}
+
+function links({ content }: Said, messageId: Snowflake): boolean {
+  return content.split("\n", 1)[0]?.endsWith(`/${messageId})`) ?? false;
+}
+
+/** Whether it may belong to this slash command; null: to none. What is said after the command's time is a message like any other. */
+function isOfCommand({ interaction_metadata: command }: Said, commandId: Snowflake | null): boolean {
+  return !command || command.id === commandId;
 }
 
 async function readAfter(voice: Voice, channelId: Snowflake, after: Snowflake, signal: AbortSignal): Promise<unknown> {

@@ -1,3 +1,4 @@
+import type { Notices } from "../connections/notices.ts";
 import type { Sql } from "../connections/postgres.ts";
 import type { Audience, Snowflake } from "../envelope.ts";
 import { permission, readableChannels, type ChannelMap, type GuildMap } from "./permissions.ts";
@@ -96,12 +97,22 @@ export interface Places {
   /** Null: nothing is known of this guild; whoever asks for a permission must then deny it. */
   of(guildId: Snowflake): Promise<Place | null>;
   changed(guildId: Snowflake): void;
+  /** Has the other processes look again at these guilds once `tx` has committed. */
+  tell(tx: Sql, guildIds: Iterable<Snowflake>): Promise<void>;
   /** The channels whose memories may be used in this one, besides its own. None when the guild is not known. */
   readableFrom(guildId: Snowflake, channelId: Snowflake): Promise<readonly Snowflake[]>;
 }
 
-/** `freshMs`: how long a guild is believed without another look. */
-export function makePlaces(database: Sql, freshMs: number, mostGuilds = 200): Places {
+/** A notice holds fewer than 8,000 characters. */
+const mostTold = 300;
+
+/** `freshMs`: how long a guild is believed without another look, should a notice of its change be lost. */
+export function makePlaces(
+  database: Sql,
+  notices: Pick<Notices, "send" | "on">,
+  freshMs: number,
+  mostGuilds = 200,
+): Places {
   const known = new Map<Snowflake, { readonly place: Promise<Place | null>; readonly until: number }>();
   const of = (guildId: Snowflake): Promise<Place | null> => {
     const found = known.get(guildId);
@@ -114,9 +125,18 @@ export function makePlaces(database: Sql, freshMs: number, mostGuilds = 200): Pl
     if (known.size > mostGuilds && oldest !== undefined) known.delete(oldest);
     return place;
   };
+  notices.on("place", (guildIds) => {
+    if (guildIds === null) known.clear();
+    for (const guildId of guildIds ?? []) known.delete(guildId);
+  });
   return {
     of,
     changed: (guildId) => void known.delete(guildId),
+    tell: async (tx, guildIds) => {
+      const all = [...guildIds];
+      for (let from = 0; from < all.length; from += mostTold)
+        await notices.send(tx, "place", all.slice(from, from + mostTold));
+    },
     readableFrom: async (guildId, channelId) => {
       const place = await of(guildId);
       return place === null ? [] : readableChannels(place.guild, channelId);

@@ -46,7 +46,7 @@ export async function bringAbout(
   const { sql, voice, agent } = options;
   const { messageId } = envelope;
   const noted = await readSpoken(sql, messageId);
-  const isOld = Date.now() - envelope.receivedAt.getTime() > lookBackAfterMs;
+  const isOld = voice.rest.now() - envelope.receivedAt.getTime() > lookBackAfterMs;
   const isQuiet = (part: SpokenPart) => part.part === 0 && isLate(envelope, voice) && !hasPinged(envelope, part);
   const isUnsure = options.maybeThere
     ? noted.length < contents.length || noted.some(isQuiet)
@@ -78,8 +78,8 @@ export async function bringAbout(
 }
 
 /** Who asked has waited so long that the answer pings them, where it can. */
-function isLate({ receivedAt, interactionToken }: Envelope, { webhook }: Voice): boolean {
-  return !interactionToken && webhook === null && Date.now() - receivedAt.getTime() > pingAfterMs;
+function isLate({ receivedAt, interactionToken }: Envelope, { webhook, rest }: Voice): boolean {
+  return !interactionToken && webhook === null && rest.now() - receivedAt.getTime() > pingAfterMs;
 }
 
 function hasPinged({ receivedAt }: Envelope, { spokenId }: SpokenPart): boolean {

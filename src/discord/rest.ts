@@ -28,6 +28,8 @@ export interface DiscordRest {
   call<T>(request: DiscordRequest, signal: AbortSignal): Promise<T>;
   /** Why nothing is sent any more; null while all is well. */
   stopped(): string | null;
+  /** What Discord's clock says, by which messages are dated, in milliseconds since 1970 and exact to about a second; before it has replied, what ours says. */
+  now(): number;
 }
 
 /** Discord refuses, and will again: 10003 unknown channel, 50013 missing permission … */
@@ -63,6 +65,8 @@ interface DiscordRestOptions {
   readonly processes: () => number;
   /** Of Discord's API, for all tokens. */
   readonly breaker: Breaker;
+  /** One for all tokens of this process: Discord bans its address. */
+  readonly refusals: RefusalCounter;
   readonly metrics: Metrics;
   readonly log: Logger;
 }
@@ -78,12 +82,14 @@ export function makeDiscordRest(options: DiscordRestOptions): DiscordRest {
     rejectOnRateLimit: ({ timeToReset, retryAfter, sublimitTimeout }) =>
       retryAfter <= 0 || Math.max(timeToReset, retryAfter, sublimitTimeout) > longestWaitMs || stopped() !== null,
   }).setToken(options.token);
-  const invalid = makeInvalidCounter();
-  rest.on(RESTEvents.Response, (_request, { status }) => {
-    if (status === 401 || status === 403 || status === 429) invalid.count();
+  let aheadMs = 0;
+  rest.on(RESTEvents.Response, (_request, { status, headers }) => {
+    if (status === 401 || status === 403 || status === 429) options.refusals.count();
+    const at = Date.parse(headers.get("date") ?? "");
+    if (!Number.isNaN(at)) aheadMs = at - Date.now();
   });
   let refused: string | null = null;
-  const stopped = () => refused ?? invalid.stopped();
+  const stopped = () => refused ?? options.refusals.stopped();
 
   const once = async <T>(request: DiscordRequest, signal: AbortSignal): Promise<T> => {
     signal.throwIfAborted();
@@ -117,16 +123,12 @@ export function makeDiscordRest(options: DiscordRestOptions): DiscordRest {
   };
   const guarded = <T>(request: DiscordRequest, signal: AbortSignal) =>
     behind(options.breaker, () => once<T>(request, signal), signal);
-  const again = makeRetry({
-    retries: 3,
-    initialMs: 250,
-    maxMs: 4_000,
-    when: isDiscordFailure,
-  });
+  const again = makeRetry({ retries: 3, initialMs: 250, maxMs: 4_000, when: isDiscordFailure });
   return {
     call: (request, signal) =>
       unlessLate(request.repeatable ? again(() => guarded(request, signal), signal) : guarded(request, signal)),
     stopped,
+    now: () => Date.now() + aheadMs,
   };
 }
 
@@ -189,8 +191,15 @@ async function unlessLate<T>(asked: Promise<T>): Promise<T> {
   }
 }
 
+/** Counts what Discord refused: with 401, 403 or 429. */
+export interface RefusalCounter {
+  count(): void;
+  /** Why nothing is to be sent any more; null while few were refused. */
+  stopped(): string | null;
+}
+
 /** Counts refusals in a sliding window of ten minutes, in slots of ten seconds. */
-function makeInvalidCounter() {
+export function makeRefusalCounter(): RefusalCounter {
   const slotMs = 10_000;
   const slots = new Map<number, number>();
   const sum = () => {

@@ -1,7 +1,7 @@
 import type { Attached, Chat, Progress, Reply } from "../chat/chat.ts";
 import type { Outcome } from "../chat/desk.ts";
 import type { Sql } from "../connections/postgres.ts";
-import type { Envelope, Snowflake } from "../envelope.ts";
+import { snowflakeAt, type Envelope, type Snowflake } from "../envelope.ts";
 import { asError } from "../errors.ts";
 import type { Logger } from "../log.ts";
 import { pause } from "../resilience/policies.ts";
@@ -27,6 +27,8 @@ export interface SpeakerOptions {
   readonly places: Places;
   /** What was decided about a message, by whichever process; null as long as it is thought about. */
   readonly outcomeOf: (messageId: Snowflake) => Promise<Outcome | null>;
+  /** Messages from this one on that were deleted before their answer, and for which something still stands. */
+  readonly leftBehind: (since: Snowflake) => Promise<readonly Snowflake[]>;
   /** What stands under an answer: buttons, in Discord's form. */
   readonly buttonsUnder: (reply: Reply) => readonly unknown[];
   readonly apiUrl: string;
@@ -49,6 +51,7 @@ class DiscordSpeaker implements Speaker {
   readonly #options: SpeakerOptions;
   readonly #progress: ProgressShow;
   readonly #closed = makeClosedPlaces();
+  #looking: NodeJS.Timeout | undefined;
   readonly #speaking = new Map<Snowflake, { readonly envelope: Envelope; readonly ended: Promise<void> }>();
 
   constructor(options: SpeakerOptions) {
@@ -62,9 +65,25 @@ class DiscordSpeaker implements Speaker {
     });
   }
 
-  async start(): Promise<void> {}
+  /** What was said for messages that were deleted while nobody was there, or Discord was not, is taken back. */
+  async start(): Promise<void> {
+    const lookBack = async () => {
+      const since = snowflakeAt(this.#options.voices.reception().rest.now() - leftBehindMs);
+      this.revoke(await this.#options.leftBehind(since));
+    };
+    const look = () =>
+      void lookBack().catch((error: unknown) =>
+        this.#options.log.warn(
+          { component: "discord", reason: asError(error).message },
+          "a notice could not be taken back",
+        ),
+      );
+    look();
+    this.#looking = setInterval(look, lookBackEveryMs).unref();
+  }
 
   async stop(): Promise<void> {
+    clearInterval(this.#looking);
     await this.#progress.stop();
   }
 
@@ -230,6 +249,10 @@ class DiscordSpeaker implements Speaker {
     await dropSpoken(sql, messageId, 0);
   }
 }
+
+/** Nothing waits longer for its answer than until the next day's quota. */
+const leftBehindMs = 2 * 24 * 3_600_000;
+const lookBackEveryMs = 10 * 60_000;
 
 /** How often, and how many times, it is looked whether the answer of another process is given. */
 const lookEveryMs = 1_000;

@@ -3,6 +3,7 @@ import type { Envelope, Snowflake } from "../envelope.ts";
 import { asError } from "../errors.ts";
 import type { Logger } from "../log.ts";
 import { linkTo } from "./link.ts";
+import { permission, permissionsIn } from "./permissions.ts";
 import type { Places } from "./places.ts";
 import { DiscordRefused } from "./rest.ts";
 import type { Voice } from "./voices.ts";
@@ -32,6 +33,9 @@ type Usable = { readonly id: Snowflake; readonly token: string };
 /** What is known of a channel. `isLast`: there is nothing more to be had. */
 type Known = { readonly found: Usable | null; readonly isLast: boolean; readonly until: number };
 
+/** `makes`: where there is none, one is made; `mayAsk`: whether Discord will tell. */
+type Aim = { readonly mayAsk: boolean; readonly makes: boolean };
+
 /** `guiseOf`: how an agent looks, if it speaks through webhooks at all; `isUsed`: whether any does. */
 export function makeWebhooks(options: {
   reception: () => Voice;
@@ -42,18 +46,21 @@ export function makeWebhooks(options: {
 }): Webhooks {
   const { reception, guiseOf, isUsed, places, log } = options;
   const usable = makeFinder(reception, log);
-  /** A webhook belongs to a channel; in its threads, private ones too, it speaks from there. */
-  const channelOf = async ({ guildId, channelId }: Envelope): Promise<Snowflake> => {
+  /** A webhook belongs to a channel; in its threads, private ones too, it speaks from there. `mayAsk`: whether the bot may know of its webhooks. */
+  const channelOf = async ({ guildId, channelId }: Envelope) => {
     const place = guildId === null ? null : await places.of(guildId);
-    const found = place?.guild.channels.get(channelId);
-    return found?.kind === "private-thread" ? (found.parentId ?? channelId) : channelId;
+    if (place === null) return { channelId, mayAsk: false };
+    const found = place.guild.channels.get(channelId);
+    const home = found?.kind === "private-thread" ? (found.parentId ?? channelId) : channelId;
+    const bits = permissionsIn(place.guild, home, { id: reception().userId, roles: place.ownRoles });
+    return { channelId: home, mayAsk: (bits & permission.manageWebhooks) !== 0n };
   };
   /** `agent` null: for looking only. */
   const voiceIn = async (envelope: Envelope, agent: string | null, guise: Guise, signal: AbortSignal) => {
     const { conversationId } = envelope;
     if (envelope.guildId === null || envelope.interactionToken) return null;
-    const channelId = await channelOf(envelope);
-    const found = await usable.find(channelId, agent !== null, signal);
+    const { channelId, mayAsk } = await channelOf(envelope);
+    const found = await usable.find(channelId, { mayAsk, makes: agent !== null }, signal);
     if (found === null) return null;
     const forget = () => usable.forget(channelId);
     const thread: Record<string, string> = conversationId === channelId ? {} : { thread_id: conversationId };
@@ -89,9 +96,11 @@ function makeFinder(reception: () => Voice, log: Logger) {
     const made = webhook.parse(await rest.call({ method: "POST", path, body, repeatable: false }, signal));
     return made.token === undefined ? null : { id: made.id, token: made.token };
   };
-  const look = async (channelId: Snowflake, makes: boolean, signal: AbortSignal): Promise<Usable | null> => {
+  const look = async (channelId: Snowflake, { mayAsk, makes }: Aim, signal: AbortSignal): Promise<Usable | null> => {
     const before = known.get(channelId);
     if (before !== undefined && before.until > Date.now() && (before.isLast || !makes)) return before.found;
+    // Each refused request counts against the bot; what we may is looked at again for the next answer.
+    if (!mayAsk) return null;
     let isRefused = false;
     const found = await ask(channelId, makes, signal).catch((error: unknown) => {
       if (!(error instanceof DiscordRefused)) throw error;
@@ -104,9 +113,9 @@ function makeFinder(reception: () => Voice, log: Logger) {
     known.set(channelId, { found, isLast: makes || isRefused || found !== null, until });
     return found;
   };
-  const find = async (channelId: Snowflake, makes: boolean, signal: AbortSignal): Promise<Usable | null> => {
+  const find = async (channelId: Snowflake, aim: Aim, signal: AbortSignal): Promise<Usable | null> => {
     const before = looking.get(channelId) ?? Promise.resolve();
-    const mine = before.then(() => look(channelId, makes, signal));
+    const mine = before.then(() => look(channelId, aim, signal));
     const quiet = mine.catch(() => {});
     looking.set(channelId, quiet);
     try {

@@ -1,7 +1,6 @@
 import { ApplicationFlags, GatewayIntentBits } from "discord.js";
 import * as z from "zod";
 import type { Database } from "../connections/postgres.ts";
-import { permission } from "../discord/permissions.ts";
 import type { DiscordRest } from "../discord/rest.ts";
 import { asError, ForeseenError } from "../errors.ts";
 import type { Check, Component } from "../lifecycle/component.ts";
@@ -19,6 +18,8 @@ export interface GatewayOptions {
   readonly database: Database;
   readonly rest: DiscordRest;
   readonly token: string;
+  /** Where somebody invites the bot with this application id to their server. */
+  readonly invite: (applicationId: string) => string;
   /** Names this process and no other. */
   readonly owner: string;
   /** Null: as many as Discord recommends. */
@@ -142,7 +143,7 @@ class Gateway implements Component {
     const patience = AbortSignal.any([signal, AbortSignal.timeout(30_000)]);
     const request = { method: "GET", path: "/applications/@me", repeatable: true } as const;
     const { id, flags } = application.parse(await rest.call(request, patience));
-    log.info({ component: "gateway", invite: inviteLink(id) }, "invite the bot to a server with this link");
+    log.info({ component: "gateway", invite: this.#options.invite(id) }, "invite the bot to a server with this link");
     const { GatewayMessageContent, GatewayMessageContentLimited } = ApplicationFlags;
     this.#seesContent = (flags & (GatewayMessageContent | GatewayMessageContentLimited)) !== 0;
     if (!this.#seesContent) log.warn({ component: "gateway" }, withoutContent);
@@ -271,11 +272,3 @@ class Gateway implements Component {
 
 const withoutContent =
   "without the Message Content intent only mentions, direct messages and slash commands can be read; switch it on in the developer portal and start again";
-
-/** Exactly the permissions that the bot uses. */
-function inviteLink(applicationId: string): string {
-  const { viewChannel, sendMessages, sendMessagesInThreads, readMessageHistory, attachFiles, embedLinks } = permission;
-  const permissions =
-    viewChannel | sendMessages | sendMessagesInThreads | readMessageHistory | attachFiles | embedLinks;
-  return `https://discord.com/oauth2/authorize?client_id=${applicationId}&scope=bot+applications.commands&permissions=${permissions}`;
-}

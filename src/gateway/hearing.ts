@@ -65,6 +65,7 @@ export function makeHearing(options: HearingOptions) {
       await advance(tx, lease, progress);
       for (const one of heard) await storePlace(tx, one, options.self(), after);
       await heardUntil(tx, prepared.until);
+      await places.tell(tx, after.guilds);
       after.kept = await inbox.keepAll(tx, prepared.envelopes);
       for (const one of heard) await revise(tx, one, prepared, options, after);
     });

@@ -2,6 +2,7 @@ import type { Receipt } from "../chat/chat.ts";
 import type { Fate, Outcome, Spot, Which } from "../chat/desk.ts";
 import type { Sql } from "../connections/postgres.ts";
 import type { Snowflake } from "../envelope.ts";
+import { wasDeleted } from "./revisions.ts";
 import { isSilencedTurn } from "./rules.ts";
 
 interface Row {
@@ -68,6 +69,16 @@ export async function readUntaken(
     [messageIds],
   );
   return new Map(rows.map((row) => [row.message_id, row.waits]));
+}
+
+/** Messages from `since` on that were deleted before they were answered, and for which something was said that was not taken back. */
+export async function readLeftBehind(sql: Sql, since: Snowflake): Promise<readonly Snowflake[]> {
+  const rows = await sql.query<{ message_id: Snowflake }>(
+    `select distinct message_id from spoken join turns using (message_id)
+     where message_id >= $1 and state = 'ignored' and error = $2`,
+    [since, wasDeleted],
+  );
+  return rows.map((row) => row.message_id);
 }
 
 /** How an answer came about, and where it was given; null when there is no answer, or it was forgotten. */

@@ -6,6 +6,9 @@ import { lockTogether, partFrom, reopenedColumns, toReopened, type Reopened, typ
 /** An answered message is answered anew when it is edited this soon, and so is one that was ignored and now turns to the bot, or says something. */
 const answerAgainSeconds = 60;
 
+/** Why a message was not answered that was deleted before. */
+export const wasDeleted = "the message was deleted";
+
 /** An attempt to answer that is no longer wanted. */
 export interface Revoked {
   readonly messageId: Snowflake;
@@ -33,10 +36,10 @@ export async function deleteTurns(sql: Sql, messageIds: readonly Snowflake[]): P
        select message_id, state in ('waiting', 'answering', 'drafted') as was_open from turns where message_id = any($1::bigint[]))
      update turns t set text = '', draft = null, replied_to = null, attachments = null, attempts = t.attempts + 1,
        state = case when b.was_open then 'ignored' else t.state end,
-       error = case when b.was_open then 'the message was deleted' else t.error end,
+       error = case when b.was_open then $2 else t.error end,
        finished_at = coalesce(t.finished_at, now())
      from before b where t.message_id = b.message_id returning t.message_id, t.conversation_id, t.attempts, b.was_open`,
-    [messageIds],
+    [messageIds, wasDeleted],
   );
   const gone = rows.map((row) => ({
     messageId: row.message_id,

@@ -6,9 +6,10 @@ import { mustBeAllowed } from "../discord/allowed.ts";
 import { buttonsUnderAnswer } from "../discord/buttons.ts";
 import { makeCommands } from "../discord/commands.ts";
 import { makeInteractions, type Interactions } from "../discord/interactions.ts";
+import { inviteLink } from "../discord/invite.ts";
 import { localeOf } from "../discord/phrases.ts";
 import type { Places } from "../discord/places.ts";
-import { makeDiscordRest, type DiscordRest } from "../discord/rest.ts";
+import { makeDiscordRest, makeRefusalCounter, type DiscordRest } from "../discord/rest.ts";
 import { makeSpeaker, type Speaker } from "../discord/speaker.ts";
 import { makeVoices, typeIn, type Voices } from "../discord/voices.ts";
 import { makeWebhooks, type Guise } from "../discord/webhooks.ts";
@@ -17,7 +18,7 @@ import type { Heard } from "../gateway/dispatch.ts";
 import { makeGateway } from "../gateway/gateway.ts";
 import { makeHearing } from "../gateway/hearing.ts";
 import { Unattended } from "../gateway/unattended.ts";
-import { readOutcome, readUntaken } from "../inbox/fates.ts";
+import { readLeftBehind, readOutcome, readUntaken } from "../inbox/fates.ts";
 import { referenceOf } from "../inbox/turns.ts";
 import type { Component } from "../lifecycle/component.ts";
 import type { Agent } from "../settings/settings.ts";
@@ -31,15 +32,22 @@ interface Discord {
   readonly voices: Voices;
 }
 
+/** What voices stand on. */
+interface VoiceParts {
+  readonly notices: Pick<Foundation["notices"], "processes">;
+  readonly settings: { current(): { readonly agents: readonly Pick<Agent, "name">[] } };
+  readonly breakers: Pick<Foundation["breakers"], "discord">;
+}
+
 /** Opens nothing yet. */
 export function makeVoicesOf(
-  { config, metrics, log }: RoleOptions,
-  { notices, settings, breakers }: Foundation,
+  { config, metrics, log }: Pick<RoleOptions, "config" | "metrics" | "log">,
+  { notices, settings, breakers }: VoiceParts,
 ): Discord {
   const { token, apiUrl: api, voices: tokens } = config.discord;
-  // A gateway sends little of what is counted.
-  const processes = () => notices.processes("all-in-one", "worker");
-  const common = { api, processes, breaker: breakers.discord, metrics, log };
+  // A gateway sends too: it types while no worker is there, and fetches what was missed.
+  const processes = () => notices.processes("all-in-one", "gateway", "worker");
+  const common = { api, processes, breaker: breakers.discord, refusals: makeRefusalCounter(), metrics, log };
   const open = (name: string, secret: string) => makeDiscordRest({ ...common, name, token: secret });
   const reception = open("the bot (DISCORD_TOKEN)", token ?? "");
   const agents = Object.fromEntries(
@@ -59,18 +67,23 @@ export function makeMouth(
   const webhooks = makeWebhooks({
     reception: () => voices.reception(),
     guiseOf: (name) => guiseOf(settings.current().agents.find((agent) => agent.name === name)),
-    isUsed: () => settings.current().agents.some(({ voice }) => voice.webhook !== null),
+    isUsed: () => speakThroughWebhooks({ settings }),
     places,
     log,
   });
   const { apiUrl } = config.discord;
   const sql = postgres.database;
   const outcomeOf = (messageId: Snowflake) => readOutcome(sql, messageId);
-  const speaker = makeSpeaker({ sql, outcomeOf, voices, webhooks, places, buttonsUnder, apiUrl, log });
+  const leftBehind = (since: Snowflake) => readLeftBehind(sql, since);
+  const speaker = makeSpeaker({ sql, outcomeOf, leftBehind, voices, webhooks, places, buttonsUnder, apiUrl, log });
   inbox.onRevoked((revoked) =>
     speaker.revoke(revoked.filter(({ isGone }) => isGone).map(({ messageId }) => messageId)),
   );
   return speaker;
+}
+
+function speakThroughWebhooks({ settings }: Pick<Foundation, "settings">): boolean {
+  return settings.current().agents.some(({ voice }) => voice.webhook !== null);
 }
 
 function guiseOf(agent: Agent | undefined): Guise | null {
@@ -146,7 +159,8 @@ export function makeEar(
     log,
   });
   const owner = `${hostname()} ${process.pid} ${randomUUID()}`;
-  const options = { database, rest, token: token ?? "", owner, shards, leaseMs, holdEvents, metrics, log };
+  const invite = (id: Snowflake) => inviteLink(id, speakThroughWebhooks(foundation));
+  const options = { database, rest, token: token ?? "", invite, owner, shards, leaseMs, holdEvents, metrics, log };
   const onHeard = (heard: Heard) => {
     if (heard.kind === "interaction") counter.begin(heard.interaction);
     unattended.heard(heard);

@@ -68,7 +68,7 @@ export function makeFoundation(
   const { secrets, postgres, notices, redis, connections } = makeConnections(options, breakers);
   const { database } = postgres;
   const { settings, cluster, missingToken, leader } = makeSettings(options, tuning, database, notices);
-  const places = makePlaces(database, 10_000);
+  const places = makePlaces(database, notices, 10_000);
   const alone = config.postgresql.url === null;
   const inbox = makeInbox({ database, notices, alone, migrates: postgres.migrates, log });
   const { model, limits } = makeGoverned(options, tuning, breakers, { notices, cache: redis?.cache ?? null });

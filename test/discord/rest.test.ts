@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { pino } from "pino";
-import { makeDiscordRest, type DiscordRest } from "../../src/discord/rest.ts";
+import { makeDiscordRest, makeRefusalCounter, type DiscordRest } from "../../src/discord/rest.ts";
 import { makeMetrics } from "../../src/metrics.ts";
 import { startDiscordSimulator, type DiscordSimulator } from "../simulators/discord/simulator.ts";
 import { neverOpen } from "../resilience/unguarded.ts";
@@ -11,19 +11,21 @@ const mostInvalid = 5_000;
 describe("requests that Discord refuses", () => {
   let simulator: DiscordSimulator;
   let rest: DiscordRest;
+  let other: DiscordRest;
   beforeEach(async () => {
     simulator = await startDiscordSimulator();
-    const log = pino({ level: "silent" });
-    const token = "sim-reception-token-0000";
-    rest = makeDiscordRest({
+    const common = {
       processes: () => 1,
       breaker: neverOpen(),
-      name: "the bot",
-      token,
+      refusals: makeRefusalCounter(),
       api: `${simulator.url}/api`,
       metrics: makeMetrics(),
-      log,
-    });
+      log: pino({ level: "silent" }),
+    };
+    rest = makeDiscordRest({ ...common, name: "the bot", token: "sim-reception-token-0000" });
+    const token = "sim-teo-token-0000000000";
+    simulator.world.addBot({ name: "teo", token });
+    other = makeDiscordRest({ ...common, name: "teo", token });
   });
   afterEach(async () => {
     vi.useRealTimers();
@@ -31,19 +33,19 @@ describe("requests that Discord refuses", () => {
   });
   const me = () => rest.call<{ id: string }>({ method: "GET", path: "/users/@me", repeatable: true }, never);
   /** Of all routes the one that the library does not slow down. */
-  const beRefused = () =>
-    rest
+  const beRefused = (_: unknown, index: number) =>
+    (index % 2 === 0 ? rest : other)
       .call({ method: "POST", path: "/interactions/1/x/callback", auth: false, body: {}, repeatable: false }, never)
       .catch((error: { code: string }) => error.code);
   const arrived = () => Object.values(simulator.report().restRequests).reduce((sum, count) => sum + count, 0);
 
-  it("are counted: long before the address is banned nothing is sent, and again after ten minutes", async () => {
+  it("are counted, those of all tokens together: long before the address is banned nothing is sent, and again after ten minutes", async () => {
     simulator.faults.add({ on: "rest", fault: "error", status: 403, path: "/callback$", times: null });
     for (let sent = 0; sent < mostInvalid; sent += 100) {
       const codes = await Promise.all(Array.from({ length: 100 }, beRefused));
       expect(new Set(codes)).toEqual(new Set(["discord_refused"]));
     }
-    expect(rest.stopped()).toMatch(/refused thousands of requests in ten minutes/);
+    for (const one of [rest, other]) expect(one.stopped()).toMatch(/refused thousands of requests in ten minutes/);
     await expect(me()).rejects.toMatchObject({ code: "discord_unauthorized", disposition: { kind: "retry" } });
     expect(arrived()).toBe(mostInvalid);
     vi.useFakeTimers({ toFake: ["Date"], now: Date.now() + 620_000 });
@@ -64,11 +66,12 @@ describe("requests that Discord refuses", () => {
     await expect(asked).rejects.toThrow("revoked");
   });
 
-  it("for the token are the last ones", async () => {
+  it("for the token are the last ones of that token", async () => {
     simulator.faults.revokeToken(simulator.world.reception);
     await expect(me()).rejects.toMatchObject({ code: "discord_unauthorized" });
     await expect(me()).rejects.toMatchObject({ code: "discord_unauthorized" });
     expect(arrived()).toBe(1);
+    expect([rest.stopped(), other.stopped()]).toEqual([expect.stringContaining("token of the bot"), null]);
   });
 
   it("for a limit without a time, as Cloudflare does, are not repeated at once", async () => {

@@ -107,6 +107,19 @@ describe("an answer of the bot", () => {
     gemini.clear();
   });
 
+  it("that is slow is shown as it is written, and changed at most every 1.2 seconds", async () => {
+    const where = channel("slow");
+    const reply = Array.from({ length: 80 }, (_, n) => `Sentence ${n} of a story.`).join(" ");
+    house.ask("tell it slowly", { channel: where, model: { ...slow, reply: { agent: "mira", reply } } });
+    const [shown] = await parts(where, 1);
+    // The last one is the answer itself, which waits for nothing.
+    const moments = [shown?.createdAt ?? 0, ...(shown?.edits ?? []).slice(0, -1).map(({ at }) => at)];
+    expect(moments.length).toBeGreaterThan(3);
+    const distances = moments.slice(1).map((at, index) => at - (moments[index] ?? 0));
+    // Timers may be a millisecond early, and so may each of two clocks that are read.
+    expect(Math.min(...distances)).toBeGreaterThanOrEqual(1_200 - 3);
+  });
+
   it("is not written to the end when the question is deleted: what is there goes, and the typing stops", async () => {
     const { world, discord } = house;
     const where = channel("deleted");

@@ -73,6 +73,11 @@ describe("a bot that Discord refuses", () => {
       components: Record<string, { status: string; details: unknown }>;
     };
     expect(health.components["gateway"]).toMatchObject({ status: "degraded", details: { messageContent: false } });
+    const { impaired } = (await (await bot.get("/status")).json()) as { impaired: Record<string, unknown> };
+    expect(impaired["gateway"]).toMatchObject({
+      status: "degraded",
+      details: { reason: expect.stringMatching(/^without the Message Content intent only mentions/) },
+    });
     bot.kill("SIGTERM");
     expect(await bot.exited).toBe(0);
   });

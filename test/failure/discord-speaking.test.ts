@@ -2,6 +2,7 @@ import { describe, expect, it, vi } from "vitest";
 import type { DiscordSimulatorOptions } from "../simulators/discord/simulator.ts";
 import { answersIn, patience } from "./discord-bot.ts";
 import { inHouse, type House } from "./discord-house.ts";
+import { withClock } from "./wrong-clock.ts";
 
 const messages = { on: "rest", method: "POST", path: "/messages$" } as const;
 
@@ -156,7 +157,7 @@ describe.concurrent("a limit of Discord's", () => {
       expect(answersIn(discord, general).map(({ replyTo }) => replyTo)).toEqual([first.id, second.id]);
     }));
 
-  it("of 20 minutes holds up nobody else, and the promise is still there after a restart", async () =>
+  it("of 20 minutes holds up nobody else, and the promise is still there after a restart, and kept when they are over", async () =>
     inHouse({}, async (house) => {
       const { discord, world, guild, general, start, kill, ask, answered, logged } = house;
       const random = world.addChannel(guild, { name: "random" });
@@ -168,13 +169,18 @@ describe.concurrent("a limit of Discord's", () => {
         path: `${general.id}/messages$`,
         times: null,
       });
-      ask("first");
+      const asked = ask("first");
       await logged("a turn is put back");
       await kill();
       const bot = await start();
       await answered(ask("elsewhere", { channel: random }), "elsewhere");
       expect((await bot.status()).inbox).toMatchObject({ waiting: 1, buried: 0 });
       expect(answersIn(discord, general)).toEqual([]);
+      await kill();
+      discord.faults.clear();
+      await start(withClock(1_200_000));
+      await answered(asked, "first");
+      expect(answersIn(discord, general)).toHaveLength(1);
     }));
 
   it("without JSON, as Cloudflare says it, puts the answer back", async () =>

@@ -1,6 +1,7 @@
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it, vi } from "vitest";
+import { inviteLink } from "../../src/discord/invite.ts";
 import { temporaryFolder } from "../connections/fresh-database.ts";
 import { patience } from "./discord-bot.ts";
 import { inHouse, type House } from "./discord-house.ts";
@@ -41,7 +42,9 @@ describe.concurrent("an agent that speaks through webhooks", () => {
     inHouseWithWebhooks(async (house, flags) => {
       const { world, discord, general, ann, start, gemini } = house;
       mayMake(house);
-      await start({}, flags);
+      const { log } = await start({}, flags);
+      const link = log.find(({ msg }) => msg === "invite the bot to a server with this link")?.["invite"];
+      expect(link).toBe(inviteLink(new URL(String(link)).searchParams.get("client_id") ?? "", true));
       const first = await answered(house, askTeo(house, "which version?"));
       expect(first).toMatchObject({ authorName: "Teo", replyTo: null, allowedMentions: { parse: [] } });
       expect(first.webhookId).not.toBeNull();
@@ -84,13 +87,18 @@ describe.concurrent("an agent that speaks through webhooks", () => {
 
   it("is spoken for by the reception where the bot may make no webhook, and in direct conversations", async () =>
     inHouseWithWebhooks(async (house, flags) => {
-      const { world, ann, start, answered: answeredPlainly } = house;
+      const { discord, world, ann, start, answered: answeredPlainly } = house;
       await start({}, flags);
       const here = await answeredPlainly(askTeo(house, "which version?"), "which version?");
       expect([here.authorId, here.content]).toEqual([world.reception.id, "**Teo:** Re: which version?"]);
       const direct = world.openDm(ann, world.reception);
       const there = await answeredPlainly(askTeo(house, "and here?", { channel: direct }), "and here?");
       expect([there.authorId, there.content]).toEqual([world.reception.id, "**Teo:** Re: and here?"]);
+      const { restRequests, restStatuses } = discord.report();
+      expect(Object.keys(restRequests).filter((route) => route.endsWith("/webhooks"))).toEqual([]);
+      expect(restStatuses["403"]).toBeUndefined();
+      mayMake(house);
+      expect((await answered(house, askTeo(house, "and now?"))).webhookId).not.toBeNull();
     }));
 
   it("answers once when it is killed after Discord has taken the answer and before that is noted", async () =>

@@ -5,14 +5,7 @@ import { startRedis, type RedisServer } from "../servers/redis.ts";
 import { whyNoOwnPostgres, whyNoOwnRedis } from "../servers/shared.ts";
 import { answersIn, patience } from "./discord-bot.ts";
 import { openFleet, type Fleet } from "./fleet.ts";
-
-const hourMs = 3_600_000;
-
-/** The environment of a process whose clock goes wrong by so much from its first moment on. */
-function withClock(shiftMs: number): { NODE_OPTIONS: string } {
-  const program = `const Real=Date;globalThis.Date=class extends Real{constructor(...given){if(given.length===0)super(Real.now()+${shiftMs});else super(...given)}static now(){return Real.now()+${shiftMs}}}`;
-  return { NODE_OPTIONS: `--import=data:text/javascript,${encodeURIComponent(program)}` };
-}
+import { hourMs, withClock } from "./wrong-clock.ts";
 
 const missing = (await whyNoOwnPostgres()) ?? (await whyNoOwnRedis());
 

@@ -2,7 +2,7 @@ import { pino } from "pino";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { Database } from "../../src/connections/postgres.ts";
 import { makePlaces } from "../../src/discord/places.ts";
-import { makeDiscordRest } from "../../src/discord/rest.ts";
+import { makeDiscordRest, makeRefusalCounter } from "../../src/discord/rest.ts";
 import { readDispatch, type Heard } from "../../src/gateway/dispatch.ts";
 import { makeHearing } from "../../src/gateway/hearing.ts";
 import { makeLeases, type Lease } from "../../src/gateway/leases.ts";
@@ -61,6 +61,7 @@ describe("whatever Discord sends", () => {
       const rest = makeDiscordRest({
         processes: () => 1,
         breaker: neverOpen(),
+        refusals: makeRefusalCounter(),
         name: "test",
         token: "sim-reception-token-0000",
         api,
@@ -72,7 +73,7 @@ describe("whatever Discord sends", () => {
       const store = makeHearing({
         database,
         inbox,
-        places: makePlaces(database, 0),
+        places: makePlaces(database, byItself.notices, 0),
         rest,
         self: () => ({ userId: "77", voices: new Map() }),
         guildId: null,

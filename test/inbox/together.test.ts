@@ -123,4 +123,16 @@ await describeOnBothDatabases("messages that are answered together", ({ open, al
     expect(wordsOf(again)).toEqual(["what I meant", `message ${last}`]);
     await inbox.finish(again, null, nothing);
   });
+
+  it("are not superseded by another that follows when they are taken up: it is a turn of its own, and waits for theirs", async () => {
+    const { turn } = await three();
+    const late = conversation * 100 + 4;
+    await inbox.keep(envelope(late, conversation), "reply");
+    expect(await inbox.take(1)).toEqual([]);
+    await inbox.saveDraft(turn, draft);
+    await inbox.finish(turn, null, nothing);
+    const after = await next();
+    expect(wordsOf(after)).toEqual([`message ${late}`]);
+    await inbox.finish(after, null, nothing);
+  });
 });

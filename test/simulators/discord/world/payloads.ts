@@ -189,8 +189,24 @@ function bareMessage(state: State, message: Message): object {
     ...message.besides,
     ...(webhookId === null ? {} : { webhook_id: webhookId }),
     ...(applicationId === null ? {} : { application_id: applicationId }),
+    ...commandOf(state, message),
     ...(thread === undefined ? {} : { thread: channelPayload(state, thread) }),
   };
+}
+
+/** Of the answer to an interaction: which one, and for a follow-up also the first response to it. */
+function commandOf(state: State, { id, interactionId }: Message): Fields {
+  const interaction = interactionId === null ? undefined : state.interactions.get(interactionId);
+  if (interaction === undefined) return {};
+  const { type, userId, originalId } = interaction;
+  const metadata = {
+    id: interaction.id,
+    type,
+    user: userPayload(state.user(userId)),
+    authorizing_integration_owners: {},
+  };
+  const isFollowUp = originalId !== null && originalId !== id;
+  return { interaction_metadata: { ...metadata, ...(isFollowUp ? { original_response_message_id: originalId } : {}) } };
 }
 
 /** "👍", or "name:id" for one of a guild's own. */

@@ -12,11 +12,13 @@ import {
   type Program,
   runGateway,
   runRole,
+  startAllInOne,
   startHonestPostgres,
   stop,
   untilReady,
   withDatabase,
 } from "./place.ts";
+import { startPlainBot } from "./peers/plain-bot.ts";
 import { measureTurns } from "./turns.ts";
 
 const goals = {
@@ -29,7 +31,7 @@ const goals = {
 
 /**
  * What Discord's side of the bot costs, on a Postgres server that waits for its disk: from an event's dispatch to its commit at 500 events a second;
- * from a message to its answer's POST with a model that takes no time; the memory of a gateway of 1,000 guilds with 50 channels each; and how long nobody
+ * from a message to its answer's POST with a model that takes no time, beside a plain discord.js bot that keeps nothing; the memory of a gateway of 1,000 guilds with 50 channels each; and how long nobody
  * hears when the process that did is stopped or killed.
  */
 export async function benchDiscord(rounds: number): Promise<object> {
@@ -37,21 +39,27 @@ export async function benchDiscord(rounds: number): Promise<object> {
   try {
     const program = await compile();
     const stored = await inFreshDatabase(server.url, (database) => benchStored(database, program));
-    const overheads = [];
-    for (let round = 0; round < rounds; round += 1)
-      overheads.push(await inFreshDatabase(server.url, (database) => benchOverhead(database, program)));
-    const overhead = {
-      p50: median(overheads.map(({ p50 }) => p50)),
-      p99: median(overheads.map(({ p99 }) => p99)),
-      each: overheads,
-    };
+    const [ours, plain] = [[], []] as Spread[][];
+    for (let round = 0; round < rounds; round += 1) {
+      ours?.push(await inFreshDatabase(server.url, (database) => benchOverhead(database, program)));
+      plain?.push((await measureTurns(startPlainBot, load)).overheadMs);
+    }
+    const [overhead, plainOverhead] = [summed(ours), summed(plain)];
     const memory = {
       oneGuild: await inFreshDatabase(server.url, (database) => benchMemory(database, program, 1, 1)),
       thousandGuilds: await inFreshDatabase(server.url, (database) => benchMemory(database, program, 1_000, 50)),
+      plainBotOfThousandGuilds: await benchPlainMemory(1_000, 50),
     };
     const term = await inFreshDatabase(server.url, (database) => benchHandover(database, "SIGTERM", rounds));
     const kill = await inFreshDatabase(server.url, (database) => benchHandover(database, "SIGKILL", rounds));
-    const figures = { storedMs: stored, overheadMs: overhead, gatewayRssMb: memory, handoverMs: { term, kill } };
+    const figures = {
+      storedMs: stored,
+      overheadMs: overhead,
+      plainBotOverheadMs: plainOverhead,
+      timesThePlainBot: ratio(overhead.p50, plainOverhead.p50),
+      gatewayRssMb: memory,
+      handoverMs: { term, kill },
+    };
     return {
       bench: "discord",
       rounds,
@@ -102,10 +110,39 @@ async function benchStored(database: TestDatabase, program: Program) {
   return { eventsPerSecond: Math.round(total / sentSeconds), ...spread(samples) };
 }
 
-/** From the message to its answer on Discord: an open loop of `perSecond`, a model that answers at once, and the time of ids. */
-async function benchOverhead(database: TestDatabase, program: Program) {
-  const { overheadMs } = await measureTurns(database, program, { asked: 300, perSecond: 15, env: {} });
-  return overheadMs;
+type Spread = ReturnType<typeof spread>;
+
+/** An open loop. */
+const load = { asked: 300, perSecond: 15 };
+
+/** From the message to its answer on Discord, with a model that answers at once, by the time of ids. */
+async function benchOverhead(database: TestDatabase, program: Program): Promise<Spread> {
+  return (await measureTurns((env) => startAllInOne(database, program, env), load)).overheadMs;
+}
+
+function summed(each: readonly Spread[] = []) {
+  return { p50: median(each.map(({ p50 }) => p50)), p99: median(each.map(({ p99 }) => p99)), each };
+}
+
+/** What discord.js's own Client holds of as many guilds. */
+async function benchPlainMemory(guilds: number, channelsEach: number): Promise<number> {
+  const simulator = await startDiscordSimulator();
+  build(simulator, guilds, channelsEach);
+  const bot = await startPlainBot({ ...apiOf(simulator), GEMINI_BASE_URL: "http://127.0.0.1:1" });
+  const least = await leastResidentMb(bot.pid);
+  await bot.stop();
+  await simulator.close();
+  return least;
+}
+
+/** Of some seconds in which nothing happens. */
+async function leastResidentMb(pid: number | undefined): Promise<number> {
+  let least = Number.POSITIVE_INFINITY;
+  for (let look = 0; look < 20; look += 1) {
+    await pause(500);
+    least = Math.min(least, residentMb(pid));
+  }
+  return least;
 }
 
 /** Resident memory once all guilds are stored and nothing has happened for a while. */
@@ -123,11 +160,7 @@ async function benchMemory(
     const count = async () => (await sql.query<{ n: number }>("select count(*)::int as n from guilds"))[0]?.n ?? 0;
     while ((await count()) < guilds) await pause(100);
   });
-  let least = Number.POSITIVE_INFINITY;
-  for (let look = 0; look < 20; look += 1) {
-    await pause(500);
-    least = Math.min(least, residentMb(gateway.pid));
-  }
+  const least = await leastResidentMb(gateway.pid);
   await stop(gateway);
   await simulator.close();
   return least;

@@ -1,6 +1,10 @@
+import { execFileSync } from "node:child_process";
 import { cpus, totalmem } from "node:os";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
+
+/** Whose version a figure may depend on. */
+const telling = ["@electric-sql/pglite", "@langchain/langgraph", "discord.js", "ioredis", "pg", "pg-boss"];
 
 /** What a figure was measured on; figures of two machines are not compared. */
 export function machine(): object {
@@ -13,8 +17,11 @@ export function machine(): object {
     cores: cpus().length,
     memoryGb: Math.round(totalmem() / 1e9),
     node: process.version,
-    pglite: lock.dependencies["@electric-sql/pglite"],
-    langgraph: lock.dependencies["@langchain/langgraph"],
+    packages: Object.fromEntries(telling.map((name) => [name, lock.dependencies[name]])),
+    commit: execFileSync("git", ["rev-parse", "--short", "HEAD"], {
+      cwd: import.meta.dirname,
+      encoding: "utf8",
+    }).trim(),
     measuredAt: new Date().toISOString(),
   };
 }

@@ -7,6 +7,7 @@ import { startWatched, type Watched } from "../test/failure/process.ts";
 import { openPostgres, type Database } from "../src/connections/postgres.ts";
 import { createDatabase, startPostgres, type PostgresServer, type TestDatabase } from "../test/servers/postgres.ts";
 import { pause } from "../test/soak/crew.ts";
+import type { Started } from "./turns.ts";
 import type { DiscordSimulator } from "../test/simulators/discord/simulator.ts";
 
 /** What the benches start of the product. */
@@ -95,6 +96,17 @@ export async function untilReady(one: Watched): Promise<void> {
     if (ended) throw new Error(`the product did not start: ${one.errors()}`);
     await pause(5);
   }
+}
+
+/** Starts one process that hears and answers, and resolves when it is ready. */
+export async function startAllInOne(
+  database: TestDatabase,
+  program: Program,
+  env: Readonly<Record<string, string>>,
+): Promise<Started> {
+  const bot = await runRole("all-in-one", database, env, program);
+  await untilReady(bot);
+  return { pid: bot.pid, stop: () => stop(bot) };
 }
 
 export async function stop(...processes: readonly Watched[]): Promise<void> {

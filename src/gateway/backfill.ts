@@ -3,13 +3,7 @@ import { snowflakeAt, type Snowflake } from "../envelope.ts";
 import { asError } from "../errors.ts";
 import type { Logger } from "../log.ts";
 import { readMessage, type WireMessage } from "./dispatch.ts";
-
-/** A channel in which something may have been written while nobody listened. */
-export interface Gap {
-  readonly channelId: Snowflake;
-  /** The newest message that is known. */
-  readonly after: Snowflake;
-}
+import type { Gap } from "./gaps.ts";
 
 const pageSize = 100;
 
@@ -25,10 +19,12 @@ export async function fetchMissed(
 ): Promise<readonly WireMessage[]> {
   const oldest = snowflakeAt(Date.now() - options.maxAgeMs);
   const missed: WireMessage[] = [];
-  for (const { channelId, after } of gaps) {
+  for (const { channelId, guildId, after } of gaps) {
     const from = BigInt(after) > BigInt(oldest) ? after : oldest;
     try {
-      missed.push(...(await fetchAfter(channelId, from, options, signal)));
+      // Over REST a message does not say in which guild it stands.
+      const place = guildId === null ? {} : { guild_id: guildId };
+      missed.push(...(await fetchAfter(channelId, from, options, signal)).map((one) => ({ ...one, ...place })));
     } catch (error) {
       // Refused is for good; anything else is worth waiting for.
       if (!(error instanceof DiscordRefused)) throw error;

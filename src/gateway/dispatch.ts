@@ -95,6 +95,8 @@ export type Heard =
   | {
       readonly kind: "guild";
       readonly guild: WireGuild;
+      /** When the bot came in, in milliseconds since 1970; null when Discord does not say. */
+      readonly joinedAt: number | null;
       readonly channels: readonly WireChannel[];
       readonly members: readonly { readonly userId: string; readonly roles: readonly string[] }[];
     }
@@ -132,10 +134,12 @@ const readers: Readonly<Record<string, z.ZodType<Heard | null>>> = {
       channels: z.array(channel),
       threads: z.array(channel).optional(),
       members: z.array(member).optional(),
+      joined_at: z.string().nullish().catch(null),
     })
-    .transform(({ channels, threads = [], members = [], ...own }) => ({
+    .transform(({ channels, threads = [], members = [], joined_at: joinedAt, ...own }) => ({
       kind: "guild",
       guild: own,
+      joinedAt: readMoment(joinedAt),
       channels: [...channels, ...threads].map((one) => ({ ...one, guild_id: own.id })),
       members: members.map((one) => ({ userId: one.user?.id ?? "", roles: one.roles ?? [] })),
     })),
@@ -171,6 +175,11 @@ const readers: Readonly<Record<string, z.ZodType<Heard | null>>> = {
   MESSAGE_REACTION_REMOVE: reaction(false),
   INTERACTION_CREATE: interaction.transform((one) => ({ kind: "interaction", interaction: one })),
 };
+
+function readMoment(text: string | null | undefined): number | null {
+  const ms = Date.parse(text ?? "");
+  return Number.isNaN(ms) ? null : ms;
+}
 
 function roleOf(guildId: string, roleId: string, permissions: string | null): Heard {
   return { kind: "role", guildId, roleId, permissions };

@@ -1,17 +1,19 @@
 import type { Database, Sql } from "../connections/postgres.ts";
 import type { DiscordRest } from "../discord/rest.ts";
 import { dropFeedback, noteFeedback } from "../discord/feedback.ts";
-import { dropChannels, storeChannels, storeGuild, type Places, type Where } from "../discord/places.ts";
+import { storeChannels, type Places, type Where } from "../discord/places.ts";
 import type { Envelope, Priority, Snowflake } from "../envelope.ts";
 import type { Inbox } from "../inbox/inbox.ts";
 import type { Revoked } from "../inbox/revisions.ts";
 import type { Logger } from "../log.ts";
-import { fetchMissed, type Gap } from "./backfill.ts";
+import { fetchMissed } from "./backfill.ts";
 import type { WireInteraction } from "../discord/interaction.ts";
 import type { Heard, WireMessage } from "./dispatch.ts";
 import { isFromPerson, replyIdOf, toEnvelope, type Self } from "./envelopes.ts";
+import { gapsOf, heardUntil, newer } from "./gaps.ts";
 import { advance, type Lease, type Progress } from "./leases.ts";
-import { locate, toStoredChannel, toStoredGuild } from "./whereabouts.ts";
+import { guildOf, storePlace } from "./place-events.ts";
+import { locate, toStoredChannel } from "./whereabouts.ts";
 
 /** What hearing needs besides Postgres. */
 export interface HearingOptions {
@@ -63,7 +65,7 @@ export function makeHearing(options: HearingOptions) {
     const after: Aftermath = { kept: 0, guilds: new Set(), conversations: new Set(), revoked: [] };
     await database.transaction(async (tx) => {
       await advance(tx, lease, progress);
-      for (const one of heard) await storePlace(tx, one, options.self(), after);
+      for (const one of heard) for (const id of await storePlace(tx, one, options.self())) after.guilds.add(id);
       await heardUntil(tx, prepared.until);
       after.kept = await inbox.keepAll(tx, prepared.envelopes);
       for (const one of heard) await revise(tx, one, prepared, options, after);
@@ -103,6 +105,7 @@ async function prepare(
     if (one.kind === "guild" || one.kind === "ready") {
       const { gaps, newest } = await gapsOf(database, one, lease);
       for (const [channel, message] of newest) until.set(channel, message);
+      if (gaps.length > 0 && one.kind === "guild") await knowChannels(options, one);
       const limits = { rest: options.rest, maxAgeMs: options.backfillMs, mostPerChannel: mostMissedPerChannel };
       messages.push(...(await fetchMissed(gaps, { ...limits, log: options.log }, signal)));
     }
@@ -122,6 +125,12 @@ async function prepare(
     edited: new Map(revised.map(({ envelope }) => [envelope.messageId, envelope])),
     envelopes: [...envelopes, ...questions],
   };
+}
+
+/** What was missed may stand in a channel that is new: it has to be known where that is before anything in it can be read. */
+async function knowChannels({ database, places }: HearingOptions, heard: Heard & { kind: "guild" }): Promise<void> {
+  await storeChannels(database, heard.channels.map(toStoredChannel));
+  places.changed(heard.guild.id);
 }
 
 function interact(
@@ -166,91 +175,6 @@ async function agentsOf(sql: Sql, spokenIds: readonly Snowflake[]): Promise<Read
     [spokenIds],
   );
   return new Map(rows.map((row) => [row.spoken_id, row.agent]));
-}
-
-/** Where something may have been missed: channels whose newest message is not the newest we know. */
-async function gapsOf(
-  sql: Sql,
-  heard: Heard & { kind: "guild" | "ready" },
-  lease: Lease,
-): Promise<{ gaps: Gap[]; newest: Map<Snowflake, Snowflake> }> {
-  const newest = new Map<Snowflake, Snowflake>();
-  if (heard.kind === "ready") {
-    // Direct conversations belong to the first shard, and nobody lists them.
-    if (lease.shard !== 0) return { gaps: [], newest };
-    const rows = await sql.query<{ channel_id: string; heard_until: string }>(
-      `select channel_id, heard_until from channels where kind = 'direct' and heard_until is not null
-       order by heard_until desc limit 100`,
-    );
-    return { gaps: rows.map((row) => ({ channelId: row.channel_id, after: row.heard_until })), newest };
-  }
-  for (const channel of heard.channels) if (channel.last_message_id) newest.set(channel.id, channel.last_message_id);
-  const rows = await sql.query<{ channel_id: string; heard_until: string }>(
-    "select channel_id, heard_until from channels where guild_id = $1 and heard_until is not null",
-    [heard.guild.id],
-  );
-  const gaps = rows
-    .filter((row) => BigInt(newest.get(row.channel_id) ?? 0) > BigInt(row.heard_until))
-    .map((row) => ({ channelId: row.channel_id, after: row.heard_until }));
-  return { gaps, newest };
-}
-
-async function heardUntil(tx: Sql, until: ReadonlyMap<Snowflake, Snowflake>): Promise<void> {
-  if (until.size === 0) return;
-  await tx.query(
-    `update channels c set heard_until = greatest(c.heard_until, u.id)
-     from unnest($1::bigint[], $2::bigint[]) as u (channel, id) where c.channel_id = u.channel`,
-    [[...until.keys()], [...until.values()]],
-  );
-}
-
-function newer(a: Snowflake | undefined, b: Snowflake): Snowflake {
-  return a !== undefined && BigInt(a) > BigInt(b) ? a : b;
-}
-
-function guildOf(heard: Heard): Snowflake | null | undefined {
-  if (heard.kind === "guild" || heard.kind === "guild-changed") return heard.guild.id;
-  if (heard.kind === "channel") return heard.channel.guild_id;
-  if (heard.kind === "message" || heard.kind === "edited") return heard.message.guild_id;
-  if (heard.kind === "interaction") return heard.interaction.guild_id;
-  return "guildId" in heard ? heard.guildId : null;
-}
-
-async function storePlace(tx: Sql, heard: Heard, self: Self, after: Aftermath): Promise<void> {
-  if (heard.kind === "guild") {
-    const own = heard.members.find(({ userId }) => userId === self.userId);
-    await storeGuild(tx, toStoredGuild(heard.guild), own?.roles ?? null);
-    await dropChannels(
-      tx,
-      heard.guild.id,
-      heard.channels.map(({ id }) => id),
-    );
-    await storeChannels(tx, heard.channels.map(toStoredChannel));
-  } else if (heard.kind === "guild-changed") {
-    await storeGuild(tx, toStoredGuild(heard.guild), null);
-  } else if (heard.kind === "guild-gone") {
-    await dropChannels(tx, heard.guildId, null);
-  } else if (heard.kind === "channel") {
-    await storeChannels(tx, [toStoredChannel(heard.channel)]);
-  } else if (heard.kind === "channel-gone") {
-    const rows = await tx.query<{ guild_id: string | null }>(
-      "delete from channels where channel_id = $1 or parent_id = $1 and kind like '%thread' returning guild_id",
-      [heard.channelId],
-    );
-    for (const { guild_id: guildId } of rows) if (guildId !== null) after.guilds.add(guildId);
-  } else if (heard.kind === "role") {
-    const change =
-      heard.permissions === null
-        ? "(roles::jsonb - $2)::json"
-        : "(roles::jsonb || jsonb_build_object($2::text, $3::text))::json";
-    const values = [heard.guildId, heard.roleId, ...(heard.permissions === null ? [] : [heard.permissions])];
-    await tx.query(`update guilds set roles = ${change} where guild_id = $1`, values);
-  } else if (heard.kind === "own-roles" && heard.userId === self.userId) {
-    await tx.query("update guilds set own_roles = $2::bigint[] where guild_id = $1", [heard.guildId, heard.roles]);
-  }
-  const guildId = guildOf(heard);
-  const isPlace = heard.kind !== "message" && heard.kind !== "edited" && heard.kind !== "interaction";
-  if (isPlace && guildId) after.guilds.add(guildId);
 }
 
 async function revise(

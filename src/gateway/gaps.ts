@@ -10,6 +10,8 @@ export interface Gap {
   readonly guildId: Snowflake | null;
   /** The newest message that is known, or what else everything that was missed is newer than. */
   readonly after: Snowflake;
+  /** The newest message that there is; null when nobody says. */
+  readonly newest: Snowflake | null;
 }
 
 /** Categories, directories, forums and media channels: nobody writes in them, whatever their newest id says. */
@@ -41,11 +43,12 @@ export async function gapsOf(
   const until = new Map(rows.map((row) => [row.channel_id, row.heard_until]));
   // It was not there to be asked before.
   const joined = heard.joinedAt === null ? "0" : snowflakeAt(heard.joinedAt);
-  const gaps = heard.channels
-    .filter(({ type }) => !wordless.has(type))
-    .map(({ id }) => ({ channelId: id, guildId, after: newer(joined, until.get(id) ?? justBefore(id)) }))
-    .filter(({ channelId, after }) => BigInt(newest.get(channelId) ?? 0) > BigInt(after));
-  return { gaps, newest };
+  const gaps = heard.channels.map(({ id: channelId, type, last_message_id: last }) => {
+    const after = newer(joined, until.get(channelId) ?? justBefore(channelId));
+    const isGap = !wordless.has(type) && BigInt(last ?? 0) > BigInt(after);
+    return isGap ? [{ channelId, guildId, after, newest: last ?? null }] : [];
+  });
+  return { gaps: gaps.flat(), newest };
 }
 
 async function directGaps(sql: Sql): Promise<readonly Gap[]> {
@@ -53,7 +56,7 @@ async function directGaps(sql: Sql): Promise<readonly Gap[]> {
     `select channel_id, heard_until from channels where kind = 'direct' and heard_until is not null
      order by heard_until desc limit 100`,
   );
-  return rows.map((row) => ({ channelId: row.channel_id, guildId: null, after: row.heard_until }));
+  return rows.map((row) => ({ channelId: row.channel_id, guildId: null, after: row.heard_until, newest: null }));
 }
 
 /** The message that begins a forum post has the id of its channel. */

@@ -2,11 +2,12 @@ import type { Database, Sql } from "../connections/postgres.ts";
 import type { DiscordRest } from "../discord/rest.ts";
 import { dropFeedback, noteFeedback } from "../discord/feedback.ts";
 import { storeChannels, type Places, type Where } from "../discord/places.ts";
-import type { Envelope, Priority, Snowflake } from "../envelope.ts";
+import type { Envelope, Snowflake } from "../envelope.ts";
 import type { Inbox } from "../inbox/inbox.ts";
 import type { Revoked } from "../inbox/revisions.ts";
 import type { Logger } from "../log.ts";
-import { fetchMissed } from "./backfill.ts";
+import type { Metrics } from "../metrics.ts";
+import { fetchMissed, type Addressed } from "./backfill.ts";
 import type { WireInteraction } from "../discord/interaction.ts";
 import type { Heard, WireMessage } from "./dispatch.ts";
 import { isFromPerson, replyIdOf, toEnvelope, type Self } from "./envelopes.ts";
@@ -24,7 +25,10 @@ export interface HearingOptions {
   readonly self: () => Self;
   /** The one guild that is listened to; null: all. */
   readonly guildId: Snowflake | null;
+  /** What was missed and is older is left out. */
   readonly backfillMs: number;
+  /** What time it is at Discord; see makeDiscordClock. */
+  readonly now: (signal: AbortSignal) => Promise<number>;
   readonly maxMessageChars: number;
   /** Answers a slash command or a button, and resolves to the message to be answered, if it is one. `where` tells where it was used. */
   readonly interact: (
@@ -40,10 +44,9 @@ export interface HearingOptions {
     /** After the commit, with the conversations whose hot memory no longer holds. */
     readonly drop: (conversationIds: readonly Snowflake[]) => Promise<void>;
   };
+  readonly metrics: Metrics;
   readonly log: Logger;
 }
-
-const mostMissedPerChannel = 100;
 
 /** What is to be done once a transaction has committed. */
 interface Aftermath {
@@ -77,11 +80,6 @@ export function makeHearing(options: HearingOptions) {
   };
 }
 
-interface Addressed {
-  readonly envelope: Envelope;
-  readonly priority: Priority;
-}
-
 /** What has to be looked up or fetched before the transaction, which must not wait for Discord. */
 interface Prepared {
   readonly envelopes: readonly Addressed[];
@@ -98,6 +96,7 @@ async function prepare(
 ): Promise<Prepared> {
   const { database } = options;
   const until = new Map<Snowflake, Snowflake>();
+  const envelopes: Addressed[] = [];
   const messages: WireMessage[] = [];
   const edited: WireMessage[] = [];
   const asked: WireInteraction[] = [];
@@ -106,15 +105,17 @@ async function prepare(
       const { gaps, newest } = await gapsOf(database, one, lease);
       for (const [channel, message] of newest) until.set(channel, message);
       if (gaps.length > 0 && one.kind === "guild") await knowChannels(options, one);
-      const limits = { rest: options.rest, maxAgeMs: options.backfillMs, mostPerChannel: mostMissedPerChannel };
-      messages.push(...(await fetchMissed(gaps, { ...limits, log: options.log }, signal)));
+      const read = (those: readonly WireMessage[]) => toEnvelopes(options, those, signal);
+      const missed = await fetchMissed(gaps, { ...options, maxAgeMs: options.backfillMs, read }, signal);
+      for (const [channel, message] of missed.until) until.set(channel, newer(until.get(channel), message));
+      envelopes.push(...missed.envelopes);
     }
     if (one.kind === "message") messages.push(one.message);
     if (one.kind === "edited") edited.push(one.message);
     if (one.kind === "interaction") asked.push(one.interaction);
   }
   for (const { channel_id: channel, id } of messages) until.set(channel, newer(until.get(channel), id));
-  const envelopes = await toEnvelopes(options, messages, signal);
+  envelopes.push(...(await toEnvelopes(options, messages, signal)));
   const answers = await Promise.all(asked.map((one) => interact(options, one, signal)));
   const questions = answers.flatMap((envelope) =>
     envelope === null ? [] : [{ envelope, priority: "mention" as const }],

@@ -1,8 +1,9 @@
-import { WebSocketManager, WebSocketShardEvents, type SessionInfo } from "@discordjs/ws";
-import { GatewayDispatchEvents, type GatewayDispatchPayload, type REST } from "discord.js";
+import { WebSocketShardEvents, type SessionInfo, type WebSocketManager } from "@discordjs/ws";
+import { GatewayDispatchEvents, type GatewayDispatchPayload } from "discord.js";
 import { asError, ForeseenError } from "../errors.ts";
 import type { Logger } from "../log.ts";
 import type { Metrics } from "../metrics.ts";
+import { makeClient } from "./client.ts";
 import { endsSession, fatalCodes } from "./close-codes.ts";
 import type { Lease } from "./leases.ts";
 import { pause, untilAborted } from "../resilience/policies.ts";
@@ -71,6 +72,7 @@ class LiveShard implements Shard {
   #failures = 0;
   #lastSequence: number;
   #heardAt: number | null = null;
+  readonly #badFrames = new Set<string>();
   #deadline: NodeJS.Timeout | undefined;
   readonly #silence = watchForSilence(() => this.#startOver("Discord is silent"));
 
@@ -117,7 +119,7 @@ class LiveShard implements Shard {
   }
 
   #connect(): void {
-    const manager = this.#makeManager();
+    const manager = this.#makeClient();
     this.#manager = manager;
     this.#phase = "closed";
     this.#listen(manager);
@@ -136,31 +138,23 @@ class LiveShard implements Shard {
     await Promise.race([closing.catch(() => {}), late]);
   }
 
-  #makeManager(): WebSocketManager {
+  #makeClient(): WebSocketManager {
     const { lease, token, intents, gatewayUrl } = this.#options;
-    const manager: WebSocketManager = new WebSocketManager({
+    return makeClient({
+      lease,
       token,
       intents,
-      rest: {} as REST,
-      shardCount: lease.shardCount,
-      shardIds: [lease.shard],
-      handshakeTimeout: deadlineMs,
-      // Our own deadlines: the library's would end the session.
-      helloTimeout: null,
-      readyTimeout: null,
-      retrieveSessionInfo: () => (this.#isCurrent(manager) ? this.#retrieve() : new Promise(() => {})),
-      updateSessionInfo: (_shard, session) => {
-        if (this.#isCurrent(manager)) this.#update(session);
+      gatewayUrl,
+      handshakeTimeoutMs: deadlineMs,
+      retrieve: (client) => (this.#isCurrent(client) ? this.#retrieve() : new Promise(() => {})),
+      update: (client, session) => {
+        if (this.#isCurrent(client)) this.#update(session);
       },
-      buildIdentifyThrottler: () => ({ waitForIdentify: (_shard, signal) => this.#waitToIdentify(signal) }),
+      waitToIdentify: (signal) => this.#waitToIdentify(signal),
+      onBadFrame: (client, what) => {
+        if (this.#isCurrent(client)) this.#onBadFrame(what);
+      },
     });
-    // Everything in it but the URL is our own affair, and asking Discord before each connection is not needed.
-    manager.fetchGatewayInformation = async () => ({
-      url: gatewayUrl,
-      shards: lease.shardCount,
-      session_start_limit: { total: 1_000, remaining: 1_000, reset_after: 0, max_concurrency: 1 },
-    });
-    return manager;
   }
 
   #isCurrent(manager: WebSocketManager): boolean {
@@ -240,6 +234,15 @@ class LiveShard implements Shard {
 
   #startOver(why: string): void {
     this.#note(new Error(why));
+    void this.#hangUp();
+    this.#connect();
+  }
+
+  #onBadFrame(what: string): void {
+    this.#options.metrics.gatewayEvents.inc({ status: "bad_frame" });
+    // Once for each kind: it may come again with every connection.
+    if (!this.#badFrames.has(what)) this.#log.error({ what }, "a frame is not what Discord documents: connecting anew");
+    this.#badFrames.add(what);
     void this.#hangUp();
     this.#connect();
   }

@@ -38,6 +38,8 @@ export interface ShardOptions {
   readonly intents: number;
   /** Where new sessions begin, as Discord says. */
   readonly gatewayUrl: string;
+  /** Waits until this shard may connect, after the back-off of a connection that was lost. */
+  readonly mayConnect: (signal: AbortSignal) => Promise<void>;
   /** Waits until this shard may IDENTIFY. */
   readonly mayIdentify: (signal: AbortSignal) => Promise<void>;
   readonly onDispatch: (dispatch: Dispatch) => void;
@@ -97,7 +99,7 @@ class LiveShard implements Shard {
   }
 
   silentForMs(): number | null {
-    return this.#heardAt === null ? null : Date.now() - this.#heardAt;
+    return this.#heardAt === null ? null : performance.now() - this.#heardAt;
   }
 
   async handOver(): Promise<void> {
@@ -188,6 +190,7 @@ class LiveShard implements Shard {
       this.#log.warn({ failures: this.#failures, waitMs }, "connecting again later");
       await pause(waitMs, this.#over.signal).catch(() => new Promise(() => {}));
     }
+    await this.#options.mayConnect(this.#over.signal).catch(() => new Promise(() => {}));
     this.#failures += 1;
     // The address to resume at may be gone while the session is not.
     if (this.#session !== null && this.#failures > mostFailures)
@@ -216,9 +219,7 @@ class LiveShard implements Shard {
     });
     on(WebSocketShardEvents.Ready, () => this.#onReady("identified"));
     on(WebSocketShardEvents.Resumed, () => this.#onReady("resumed"));
-    on(WebSocketShardEvents.HeartbeatComplete, ({ heartbeatAt }: { heartbeatAt: number }) =>
-      this.#onHeartbeat(heartbeatAt),
-    );
+    on(WebSocketShardEvents.HeartbeatComplete, () => this.#onHeartbeat());
     on(WebSocketShardEvents.Closed, (code: number) => this.#onClosed(code));
     on(WebSocketShardEvents.Dispatch, (payload: GatewayDispatchPayload) => this.#onDispatch(payload));
     // Without a listener these would end the process; what matters comes as a close code.
@@ -227,9 +228,10 @@ class LiveShard implements Shard {
   }
 
   /** The library notices a missing acknowledgement too, and then waits half a minute for a peer that is gone to say goodbye. */
-  #onHeartbeat(at: number): void {
-    this.#heardAt = Date.now();
-    this.#silence.beat(at);
+  #onHeartbeat(): void {
+    this.#heardAt = performance.now();
+    // Not when the library says that it sent it: it goes by the clock of the machine.
+    this.#silence.beat(this.#heardAt);
   }
 
   #startOver(why: string): void {
@@ -261,7 +263,7 @@ class LiveShard implements Shard {
     clearTimeout(this.#deadline);
     this.#phase = "ready";
     this.#failures = 0;
-    this.#heardAt = Date.now();
+    this.#heardAt = performance.now();
     this.#options.metrics.gatewayConnects.inc({ kind: how });
     this.#log.info(`the session was ${how}`);
   }

@@ -53,6 +53,7 @@ describe("a frame that Discord does not document", () => {
       token: "x",
       intents: 0,
       gatewayUrl: url,
+      mayConnect: async () => {},
       mayIdentify: async () => {},
       onDispatch: () => {},
       onFatal: (error) => expect.unreachable(error.message),

@@ -89,6 +89,16 @@ export async function forgetDeleted(tx: Sql, messageIds: readonly Snowflake[]): 
   return (await remove(tx, { kind: "messages", messageIds })).conversations;
 }
 
+/** What is left in memory of a channel that is gone, and of its threads, once its messages are forgotten. Resolves as `forgetDeleted` does. */
+export async function forgetPlace(tx: Sql, guildId: Snowflake, channelId: Snowflake): Promise<readonly Snowflake[]> {
+  const left = await readDoomed(tx, { kind: "channel", guildId, channelId }, { own: [], answered: [] });
+  await removeMemories(
+    tx,
+    left.map(({ id }) => id),
+  );
+  return [...new Set(left.map(({ conversationId }) => conversationId))];
+}
+
 /** As `forgetDeleted`, for a message that was edited: its old words go, and its memory gets the new ones; null: it is answered anew, and remembered then. */
 export async function forgetEdited(tx: Sql, messageId: Snowflake, text: string | null): Promise<readonly Snowflake[]> {
   const { own, answers, memoryIds, conversations } = await gather(tx, { kind: "messages", messageIds: [messageId] });

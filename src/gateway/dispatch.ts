@@ -103,7 +103,7 @@ export type Heard =
   | { readonly kind: "guild-changed"; readonly guild: WireGuild }
   | { readonly kind: "guild-gone"; readonly guildId: string }
   | { readonly kind: "channel"; readonly channel: WireChannel }
-  | { readonly kind: "channel-gone"; readonly channelId: string }
+  | { readonly kind: "channel-gone"; readonly channelId: string; readonly guildId: string | null }
   | { readonly kind: "role"; readonly guildId: string; readonly roleId: string; readonly permissions: string | null }
   | { readonly kind: "own-roles"; readonly guildId: string; readonly userId: string; readonly roles: readonly string[] }
   | { readonly kind: "message"; readonly message: WireMessage }
@@ -119,6 +119,9 @@ export type Heard =
   | { readonly kind: "interaction"; readonly interaction: WireInteraction };
 
 const inGuild = z.object({ guild_id: id });
+const goneChannel = z
+  .object({ id, guild_id: id.optional() })
+  .transform((one) => ({ kind: "channel-gone" as const, channelId: one.id, guildId: one.guild_id ?? null }));
 const readers: Readonly<Record<string, z.ZodType<Heard | null>>> = {
   READY: z
     .object({ user, application: z.object({ id }), session_id: z.string(), resume_gateway_url: z.string() })
@@ -149,10 +152,10 @@ const readers: Readonly<Record<string, z.ZodType<Heard | null>>> = {
     .transform((d) => (d.unavailable === true ? null : { kind: "guild-gone", guildId: d.id })),
   CHANNEL_CREATE: channel.transform((one) => ({ kind: "channel", channel: one })),
   CHANNEL_UPDATE: channel.transform((one) => ({ kind: "channel", channel: one })),
-  CHANNEL_DELETE: channel.transform((one) => ({ kind: "channel-gone", channelId: one.id })),
+  CHANNEL_DELETE: goneChannel,
   THREAD_CREATE: channel.transform((one) => ({ kind: "channel", channel: one })),
   THREAD_UPDATE: channel.transform((one) => ({ kind: "channel", channel: one })),
-  THREAD_DELETE: z.object({ id }).transform((one) => ({ kind: "channel-gone", channelId: one.id })),
+  THREAD_DELETE: goneChannel,
   GUILD_ROLE_CREATE: inGuild.extend({ role }).transform((d) => roleOf(d.guild_id, d.role.id, d.role.permissions)),
   GUILD_ROLE_UPDATE: inGuild.extend({ role }).transform((d) => roleOf(d.guild_id, d.role.id, d.role.permissions)),
   GUILD_ROLE_DELETE: inGuild.extend({ role_id: id }).transform((d) => roleOf(d.guild_id, d.role_id, null)),

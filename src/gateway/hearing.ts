@@ -13,6 +13,7 @@ import type { Heard, WireMessage } from "./dispatch.ts";
 import { isFromPerson, replyIdOf, toEnvelope, type Self } from "./envelopes.ts";
 import { gapsOf, heardUntil, newer } from "./gaps.ts";
 import { advance, type Lease, type Progress } from "./leases.ts";
+import { forgetPlace, goneUnheard } from "./gone-places.ts";
 import { guildOf, storePlace } from "./place-events.ts";
 import { locate, toStoredChannel } from "./whereabouts.ts";
 
@@ -39,6 +40,7 @@ export interface HearingOptions {
   /** Brings deletions and edits to memory, as part of the transaction; resolves to the conversations that are concerned. */
   readonly revise: {
     readonly forget: (tx: Sql, messageIds: readonly Snowflake[]) => Promise<readonly Snowflake[]>;
+    readonly forgetPlace: (tx: Sql, guildId: Snowflake, channelId: Snowflake) => Promise<readonly Snowflake[]>;
     /** The new text is null for a message that is answered anew. */
     readonly reword: (tx: Sql, messageId: Snowflake, text: string | null) => Promise<readonly Snowflake[]>;
     /** After the commit, with the conversations whose hot memory no longer holds. */
@@ -101,6 +103,12 @@ async function prepare(
   const edited: WireMessage[] = [];
   const asked: WireInteraction[] = [];
   for (const one of heard) {
+    if (one.kind === "channel-gone") await forgetPlace(options, one, signal);
+    if (one.kind === "guild") {
+      const guildId = one.guild.id;
+      for (const channelId of await goneUnheard(options, one, signal))
+        await forgetPlace(options, { guildId, channelId }, signal);
+    }
     if (one.kind === "guild" || one.kind === "ready") {
       const { gaps, newest } = await gapsOf(database, one, lease);
       for (const [channel, message] of newest) until.set(channel, message);

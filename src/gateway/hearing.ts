@@ -82,6 +82,9 @@ export function makeHearing(options: HearingOptions) {
   };
 }
 
+/** Discord's number of an interaction that somebody still types. */
+const keystroke = 4;
+
 /** What has to be looked up or fetched before the transaction, which must not wait for Discord. */
 interface Prepared {
   readonly envelopes: readonly Addressed[];
@@ -124,7 +127,15 @@ async function prepare(
   }
   for (const { channel_id: channel, id } of messages) until.set(channel, newer(until.get(channel), id));
   envelopes.push(...(await toEnvelopes(options, messages, signal)));
-  const answers = await Promise.all(asked.map((one) => interact(options, one, signal)));
+  const answers = await Promise.all(
+    asked.map(async (one) => {
+      const answer = interact(options, one, signal);
+      // Suggestions are begun already, and nobody misses those that are late: what was said meanwhile does not wait for them.
+      if (one.type !== keystroke) return answer;
+      answer.catch(() => {});
+      return null;
+    }),
+  );
   const questions = answers.flatMap((envelope) =>
     envelope === null ? [] : [{ envelope, priority: "mention" as const }],
   );

@@ -4,7 +4,7 @@ import type { Snowflake } from "./envelope.ts";
 import { readLastOf } from "./inbox/fates.ts";
 import { bareAnswers, bareTurns, dropQuotations, readConcerned, readMadeFrom } from "./inbox/forgetting.ts";
 import type { Inbox } from "./inbox/inbox.ts";
-import type { Revoked } from "./inbox/revisions.ts";
+import { extendTurn, type Revoked } from "./inbox/revisions.ts";
 import { isRemembered, storeRemembered } from "./inbox/rules.ts";
 import { countVectors, readDoomed, readReplies, removeMemories } from "./memory/forget-all.ts";
 import { rewriteSource } from "./memory/forget.ts";
@@ -108,4 +108,12 @@ export async function forgetEdited(tx: Sql, messageId: Snowflake, text: string |
   await bareAnswers(tx, answers);
   await dropQuotations(tx, own, null);
   return conversations;
+}
+
+/** What came to stand behind the links of a message is remembered with it. Resolves to the conversations whose hot memory no longer holds. */
+export async function extendRemembered(tx: Sql, messageId: Snowflake, text: string): Promise<readonly Snowflake[]> {
+  const conversationId = await extendTurn(tx, messageId, text);
+  if (conversationId === null) return [];
+  await rewriteSource(tx, messageId, text);
+  return [conversationId];
 }

@@ -108,6 +108,7 @@ export type Heard =
   | { readonly kind: "own-roles"; readonly guildId: string; readonly userId: string; readonly roles: readonly string[] }
   | { readonly kind: "message"; readonly message: WireMessage }
   | { readonly kind: "edited"; readonly message: WireMessage }
+  | { readonly kind: "unfurled"; readonly message: WireMessage }
   | { readonly kind: "deleted"; readonly channelId: string; readonly messageIds: readonly string[] }
   | {
       readonly kind: "reaction";
@@ -163,11 +164,10 @@ const readers: Readonly<Record<string, z.ZodType<Heard | null>>> = {
     .extend({ user, roles: z.array(id) })
     .transform((d) => ({ kind: "own-roles", guildId: d.guild_id, userId: d.user.id, roles: d.roles })),
   MESSAGE_CREATE: message.transform((one) => ({ kind: "message", message: one })),
-  // Without an edit of the text it is an unfurled link or a pin, and may lack most fields.
   MESSAGE_UPDATE: z
     .object({ edited_timestamp: z.string().nullish() })
     .loose()
-    .transform((d) => (d.edited_timestamp ? { kind: "edited", message: message.parse(d) } : null)),
+    .transform((d) => (d.edited_timestamp ? { kind: "edited", message: message.parse(d) } : unfurledOf(d))),
   MESSAGE_DELETE: z
     .object({ id, channel_id: id })
     .transform((d) => ({ kind: "deleted", channelId: d.channel_id, messageIds: [d.id] })),
@@ -178,6 +178,12 @@ const readers: Readonly<Record<string, z.ZodType<Heard | null>>> = {
   MESSAGE_REACTION_REMOVE: reaction(false),
   INTERACTION_CREATE: interaction.transform((one) => ({ kind: "interaction", interaction: one })),
 };
+
+/** Without an edit of the text it is a link with what stands behind it; or a pin and the like, which may lack most fields. */
+function unfurledOf(d: unknown): Heard | null {
+  const read = message.safeParse(d).data;
+  return read === undefined || (read.embeds ?? []).length === 0 ? null : { kind: "unfurled", message: read };
+}
 
 function readMoment(text: string | null | undefined): number | null {
   const ms = Date.parse(text ?? "");

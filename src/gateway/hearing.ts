@@ -43,6 +43,8 @@ export interface HearingOptions {
     readonly forgetPlace: (tx: Sql, guildId: Snowflake, channelId: Snowflake) => Promise<readonly Snowflake[]>;
     /** The new text is null for a message that is answered anew. */
     readonly reword: (tx: Sql, messageId: Snowflake, text: string | null) => Promise<readonly Snowflake[]>;
+    /** A message has these words now, of which the first are those that it had. */
+    readonly extend: (tx: Sql, messageId: Snowflake, text: string) => Promise<readonly Snowflake[]>;
     /** After the commit, with the conversations whose hot memory no longer holds. */
     readonly drop: (conversationIds: readonly Snowflake[]) => Promise<void>;
   };
@@ -90,6 +92,7 @@ interface Prepared {
   readonly envelopes: readonly Addressed[];
   /** Per channel the newest message of this batch. */
   readonly until: ReadonlyMap<Snowflake, Snowflake>;
+  /** What was edited, or unfurled, as it reads now. */
   readonly edited: ReadonlyMap<Snowflake, Envelope>;
 }
 
@@ -122,7 +125,7 @@ async function prepare(
       envelopes.push(...missed.envelopes);
     }
     if (one.kind === "message") messages.push(one.message);
-    if (one.kind === "edited") edited.push(one.message);
+    if (one.kind === "edited" || one.kind === "unfurled") edited.push(one.message);
     if (one.kind === "interaction") asked.push(one.interaction);
   }
   for (const { channel_id: channel, id } of messages) until.set(channel, newer(until.get(channel), id));
@@ -221,6 +224,10 @@ async function revise(
       after.kept += 1;
       after.revoked.push(revoked);
     }
+  } else if (heard.kind === "unfurled") {
+    const envelope = edited.get(heard.message.id);
+    if (envelope === undefined) return;
+    for (const id of await memory.extend(tx, envelope.messageId, envelope.text)) after.conversations.add(id);
   } else if (heard.kind === "reaction") {
     const { messageId: spokenId, userId, emoji, added } = heard;
     const value = thumbs.get(emoji);

@@ -9,10 +9,12 @@ import { toStoredChannel, toStoredGuild } from "./whereabouts.ts";
 export function guildOf(heard: Heard): Snowflake | null | undefined {
   if (heard.kind === "guild" || heard.kind === "guild-changed") return heard.guild.id;
   if (heard.kind === "channel") return heard.channel.guild_id;
-  if (heard.kind === "message" || heard.kind === "edited") return heard.message.guild_id;
+  if (heard.kind === "message" || heard.kind === "edited" || heard.kind === "unfurled") return heard.message.guild_id;
   if (heard.kind === "interaction") return heard.interaction.guild_id;
   return "guildId" in heard ? heard.guildId : null;
 }
+
+const isTalk = new Set<Heard["kind"]>(["message", "edited", "unfurled", "interaction"]);
 
 /** Stores what an event tells of guilds and channels; resolves to the guilds that are other than before. */
 export async function storePlace(tx: Sql, heard: Heard, self: Self): Promise<readonly Snowflake[]> {
@@ -49,7 +51,6 @@ export async function storePlace(tx: Sql, heard: Heard, self: Self): Promise<rea
     await tx.query("update guilds set own_roles = $2::bigint[] where guild_id = $1", [heard.guildId, heard.roles]);
   }
   const guildId = guildOf(heard);
-  const isPlace = heard.kind !== "message" && heard.kind !== "edited" && heard.kind !== "interaction";
-  if (isPlace && guildId) changed.push(guildId);
+  if (!isTalk.has(heard.kind) && guildId) changed.push(guildId);
   return changed;
 }

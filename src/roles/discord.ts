@@ -23,7 +23,7 @@ import { referenceOf } from "../inbox/turns.ts";
 import type { Component } from "../lifecycle/component.ts";
 import type { Agent } from "../settings/settings.ts";
 import type { Readable } from "../memory/recall.ts";
-import { forgetDeleted, forgetEdited, forgetPlace, makePrivacyDesk } from "../privacy.ts";
+import { extendRemembered, forgetDeleted, forgetEdited, forgetPlace, makePrivacyDesk } from "../privacy.ts";
 import { deskOf, type Foundation, type RoleOptions } from "./foundation.ts";
 
 /** Discord's REST API: the bot that listens, and the voices of agents that have one of their own. */
@@ -137,6 +137,7 @@ export function makeEar(
       forget: forgetDeleted,
       forgetPlace,
       reword: forgetEdited,
+      extend: extendRemembered,
       drop: async (conversations) => void (await Promise.all(conversations.map((id) => memory.dropRecent(id)))),
     },
   });

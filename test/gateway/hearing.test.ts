@@ -7,7 +7,7 @@ import { makeHearing } from "../../src/gateway/hearing.ts";
 import { makeLeases } from "../../src/gateway/leases.ts";
 import { makeInbox, type Inbox } from "../../src/inbox/inbox.ts";
 import { makeMetrics } from "../../src/metrics.ts";
-import { forgetDeleted, forgetEdited, forgetPlace } from "../../src/privacy.ts";
+import { extendRemembered, forgetDeleted, forgetEdited, forgetPlace } from "../../src/privacy.ts";
 import { openFreshDatabase } from "../connections/fresh-database.ts";
 import { byItself } from "../inbox/by-itself.ts";
 
@@ -48,7 +48,13 @@ describe("what a shard hears", () => {
         answered.push(id);
         return null;
       },
-      revise: { forget: forgetDeleted, forgetPlace, reword: forgetEdited, drop: async () => {} },
+      revise: {
+        forget: forgetDeleted,
+        forgetPlace,
+        reword: forgetEdited,
+        extend: extendRemembered,
+        drop: async () => {},
+      },
       metrics: makeMetrics(),
       log,
     });

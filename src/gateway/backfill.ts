@@ -3,7 +3,7 @@ import { snowflakeAt, type Envelope, type Priority, type Snowflake } from "../en
 import { asError } from "../errors.ts";
 import type { Logger } from "../log.ts";
 import type { Metrics } from "../metrics.ts";
-import { readMessage, type WireMessage } from "./dispatch.ts";
+import { readMessage, type Heard, type WireMessage } from "./dispatch.ts";
 import { newer, type Gap } from "./gaps.ts";
 
 /** A message as it is to be kept. */
@@ -19,15 +19,23 @@ export interface BackfillOptions {
   readonly maxAgeMs: number;
   /** The messages of people among these, as they are to be kept. */
   readonly read: (messages: readonly WireMessage[]) => Promise<readonly Addressed[]>;
+  /** The messages of a conversation between these two, both included, that are stored and not forgotten. */
+  readonly stored: (channelId: Snowflake, from: Snowflake, until: Snowflake) => Promise<readonly Snowflake[]>;
   readonly metrics: Metrics;
   readonly log: Logger;
 }
 
-/** What was missed: as it is to be kept, in its order in each channel, and the newest message of each channel that was looked through. */
+/** What was missed. */
 export interface Missed {
+  /** As they are to be kept, in their order in each channel. */
   readonly envelopes: readonly Addressed[];
+  /** The newest message of each channel that was looked through. */
   readonly until: ReadonlyMap<Snowflake, Snowflake>;
+  /** What became meanwhile of messages that were heard before, as far as they came into sight. */
+  readonly changes: readonly Change[];
 }
+
+type Change = Heard & { kind: "edited" | "deleted" };
 
 const pageSize = 100;
 /** So many messages of a channel are looked through, the newest ones. */
@@ -46,22 +54,26 @@ export async function fetchMissed(
 ): Promise<Missed> {
   const envelopes: Addressed[] = [];
   const until = new Map<Snowflake, Snowflake>();
-  if (gaps.length === 0) return { envelopes, until };
+  const changes: Change[] = [];
+  if (gaps.length === 0) return { envelopes, until, changes };
   const oldest = snowflakeAt((await options.now(signal)) - options.maxAgeMs);
   for (const gap of gaps) {
-    const { messages, ...left } = await lookThroughOrNot(gap, oldest, options, signal);
+    const { messages, known, ...left } = await lookThroughOrNot(gap, oldest, options, signal);
+    changes.push(...(await changesOf(gap, known, options)));
     for (const { id } of messages) until.set(gap.channelId, newer(until.get(gap.channelId), id));
     const said = await options.read(messages);
     const kept = said.filter(({ envelope }, i) => envelope.addressed || i >= said.length - mostKept);
     envelopes.push(...kept);
     note(gap, { kept: kept.length, tooMany: said.length - kept.length, ...left }, options);
   }
-  return { envelopes, until };
+  return { envelopes, until, changes };
 }
 
 /** What a look through a channel has found, oldest first. */
 interface Look {
   readonly messages: readonly WireMessage[];
+  /** What is still there of the time before, back to `from`; null where that cannot be told. */
+  readonly known: { readonly from: Snowflake; readonly messages: readonly WireMessage[] } | null;
   /** Messages that were seen and are older than they may be. */
   readonly tooOld: number;
   /** There may be more that was not looked at. */
@@ -74,7 +86,8 @@ async function lookThroughOrNot(
   options: BackfillOptions,
   signal: AbortSignal,
 ): Promise<Look> {
-  if (gap.newest !== null && BigInt(gap.newest) < BigInt(oldest)) return { messages: [], tooOld: 1, hasOlder: true };
+  if (gap.newest !== null && BigInt(gap.newest) < BigInt(oldest))
+    return { messages: [], known: null, tooOld: 1, hasOlder: true };
   try {
     return await lookThrough(gap, oldest, options.rest, signal);
   } catch (error) {
@@ -82,7 +95,7 @@ async function lookThroughOrNot(
     if (!(error instanceof DiscordRefused)) throw error;
     const reason = asError(error).message;
     options.log.warn({ component: "gateway", reason }, "a channel could not be looked through");
-    return { messages: [], tooOld: 0, hasOlder: false };
+    return { messages: [], known: null, tooOld: 0, hasOlder: false };
   }
 }
 
@@ -97,6 +110,8 @@ async function lookThrough(
   const place = guildId === null ? {} : { guild_id: guildId };
   const found: WireMessage[] = [];
   let hasOlder = true;
+  let isReadable = true;
+  let isAll = false;
   let before: Snowflake | null = null;
   for (let pages = 0; hasOlder && pages < mostPages; pages += 1) {
     const page: readonly unknown[] = await rest.call(
@@ -110,6 +125,8 @@ async function lookThrough(
     );
     const messages = page.flatMap((value) => readMessage(value) ?? []).map((one) => ({ ...one, ...place }));
     found.push(...messages);
+    isReadable &&= messages.length === page.length;
+    isAll = page.length < pageSize;
     before = messages.map(({ id }) => id).reduce<Snowflake | null>(older, null);
     hasOlder = page.length === pageSize && before !== null && BigInt(before) > BigInt(newer(after, oldest));
   }
@@ -117,7 +134,24 @@ async function lookThrough(
   const messages = missed
     .filter(({ id }) => BigInt(id) > BigInt(oldest))
     .sort((a, b) => (BigInt(a.id) < BigInt(b.id) ? -1 : 1));
-  return { messages, tooOld: missed.length - messages.length, hasOlder };
+  // What could not be read is not deleted.
+  const known = isReadable && before !== null ? found.filter(({ id }) => BigInt(id) <= BigInt(after)) : null;
+  const from = isAll ? "0" : (before ?? "0");
+  return { messages, known: known && { from, messages: known }, tooOld: missed.length - messages.length, hasOlder };
+}
+
+/** Edits and deletions are told to those who listen, and to nobody later. */
+async function changesOf(
+  { channelId, after }: Gap,
+  known: Look["known"],
+  { stored }: BackfillOptions,
+): Promise<readonly Change[]> {
+  if (known === null) return [];
+  const inSight = new Set(known.messages.map(({ id }) => id));
+  const messageIds = (await stored(channelId, known.from, after)).filter((id) => !inSight.has(id));
+  const edited = known.messages.filter(({ edited_timestamp: at }) => Boolean(at));
+  const deletions = messageIds.length === 0 ? [] : [{ kind: "deleted" as const, channelId, messageIds }];
+  return [...deletions, ...edited.map((message) => ({ kind: "edited" as const, message }))];
 }
 
 function older(a: Snowflake | null, b: Snowflake): Snowflake {

@@ -3,6 +3,7 @@ import type { DiscordRest } from "../discord/rest.ts";
 import { dropFeedback, noteFeedback } from "../discord/feedback.ts";
 import { storeChannels, type Places, type Where } from "../discord/places.ts";
 import type { Envelope, Snowflake } from "../envelope.ts";
+import { readKeptBetween } from "../inbox/forgetting.ts";
 import type { Inbox } from "../inbox/inbox.ts";
 import type { Revoked } from "../inbox/revisions.ts";
 import type { Logger } from "../log.ts";
@@ -75,7 +76,7 @@ export function makeHearing(options: HearingOptions) {
       for (const one of heard) for (const id of await storePlace(tx, one, options.self())) after.guilds.add(id);
       await heardUntil(tx, prepared.until);
       after.kept = await inbox.keepAll(tx, prepared.envelopes);
-      for (const one of heard) await revise(tx, one, prepared, options, after);
+      for (const one of [...prepared.changes, ...heard]) await revise(tx, one, prepared, options, after);
     });
     for (const guildId of after.guilds) places.changed(guildId);
     if (after.kept > 0) inbox.wake();
@@ -90,6 +91,8 @@ const keystroke = 4;
 /** What has to be looked up or fetched before the transaction, which must not wait for Discord. */
 interface Prepared {
   readonly envelopes: readonly Addressed[];
+  /** Of what was heard before, meanwhile. */
+  readonly changes: readonly Heard[];
   /** Per channel the newest message of this batch. */
   readonly until: ReadonlyMap<Snowflake, Snowflake>;
   /** What was edited, or unfurled, as it reads now. */
@@ -107,6 +110,7 @@ async function prepare(
   const envelopes: Addressed[] = [];
   const messages: WireMessage[] = [];
   const edited: WireMessage[] = [];
+  const changes: Heard[] = [];
   const asked: WireInteraction[] = [];
   for (const one of heard) {
     if (one.kind === "channel-gone") await forgetPlace(options, one, signal);
@@ -120,9 +124,11 @@ async function prepare(
       for (const [channel, message] of newest) until.set(channel, message);
       if (gaps.length > 0 && one.kind === "guild") await knowChannels(options, one);
       const read = (those: readonly WireMessage[]) => toEnvelopes(options, those, signal);
-      const missed = await fetchMissed(gaps, { ...options, maxAgeMs: options.backfillMs, read }, signal);
+      const stored = (...range: [Snowflake, Snowflake, Snowflake]) => readKeptBetween(database, ...range);
+      const missed = await fetchMissed(gaps, { ...options, maxAgeMs: options.backfillMs, read, stored }, signal);
       for (const [channel, message] of missed.until) until.set(channel, newer(until.get(channel), message));
       envelopes.push(...missed.envelopes);
+      changes.push(...missed.changes);
     }
     if (one.kind === "message") messages.push(one.message);
     if (one.kind === "edited" || one.kind === "unfurled") edited.push(one.message);
@@ -142,9 +148,11 @@ async function prepare(
   const questions = answers.flatMap((envelope) =>
     envelope === null ? [] : [{ envelope, priority: "mention" as const }],
   );
+  edited.push(...changes.flatMap((change) => (change.kind === "edited" ? [change.message] : [])));
   const revised = await toEnvelopes(options, edited, signal);
   return {
     until,
+    changes,
     edited: new Map(revised.map(({ envelope }) => [envelope.messageId, envelope])),
     envelopes: [...envelopes, ...questions],
   };

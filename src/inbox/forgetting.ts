@@ -64,6 +64,20 @@ export async function readKeptIn(sql: Sql, channelId: Snowflake, limit: number):
   return found.length > 0 ? found : select("channel_id = $1");
 }
 
+/** Messages of a conversation between these two, both included, that are not forgotten; not the questions of slash commands, which are no messages. */
+export async function readKeptBetween(
+  sql: Sql,
+  conversationId: Snowflake,
+  from: Snowflake,
+  until: Snowflake,
+): Promise<readonly Snowflake[]> {
+  const rows = await sql.query<{ message_id: Snowflake }>(
+    `select message_id from turns where conversation_id = $1 and message_id between $2 and $3 and interaction_token is null and ${isKept}`,
+    [conversationId, from, until],
+  );
+  return rows.map((row) => row.message_id);
+}
+
 /** The answers that had one of these memories or messages, or words of this person, before their eyes; by the message they answer. */
 export async function readMadeFrom(
   sql: Sql,

@@ -126,3 +126,30 @@ it("of very many the newest are kept, and every call among a thousand; what is l
     const lines = bot.log.filter(({ msg }) => msg === "messages that were missed are left out");
     expect(lines).toMatchObject([{ tooMany: 899, tooOld: 0, hasOlder: true }]);
   }));
+
+it("what was edited or deleted while nobody listened is so too where something new was written, and /ask stays", () =>
+  inHouse({}, async (house) => {
+    const { ann, ask, answered, gemini, general, world } = house;
+    const promptOf = (words: string) =>
+      gemini.requests.map(({ body }) => JSON.stringify(body)).findLast((text) => text.includes(`${words}</message>`)) ??
+      "";
+    await house.start();
+    const say = (text: string) => world.say({ channel: general, author: ann, text });
+    const bicycle = say("my bicycle is called Rocinante");
+    const boat = say("my boat is called Pinta");
+    world.interact({ user: ann, channel: general, command: "ask", options: { text: "is my horse called Babieca" } });
+    say("my cat is called Behemoth");
+    await answered(ask("what are they called?"), "Re: ");
+    expect(promptOf("what are they called?")).toMatch(/Rocinante.+Pinta/);
+    const asked: ReturnType<House["ask"]>[] = [];
+    await whileAway(house, () => {
+      world.delete(bicycle);
+      world.edit(boat, "my boat is called Santa Maria");
+      asked.push(ask("and what is each called now?"));
+    });
+    for (const one of asked) await answered(one, "Re: ");
+    await answered(ask("what are all of them called today?"), "Re: ");
+    const prompt = promptOf("what are all of them called today?");
+    expect(prompt).toMatch(/Santa Maria.+Babieca.+Behemoth/);
+    expect(prompt).not.toMatch(/Rocinante|Pinta/);
+  }));

@@ -4,7 +4,7 @@ import type { Snowflake } from "./envelope.ts";
 import { readLastOf } from "./inbox/fates.ts";
 import { bareAnswers, bareTurns, dropQuotations, readConcerned, readMadeFrom } from "./inbox/forgetting.ts";
 import type { Inbox } from "./inbox/inbox.ts";
-import type { Revoked } from "./inbox/revisions.ts";
+import { extendTurn, type Revoked } from "./inbox/revisions.ts";
 import { isRemembered, storeRemembered } from "./inbox/rules.ts";
 import { countVectors, readDoomed, readReplies, removeMemories } from "./memory/forget-all.ts";
 import { rewriteSource } from "./memory/forget.ts";
@@ -89,6 +89,16 @@ export async function forgetDeleted(tx: Sql, messageIds: readonly Snowflake[]): 
   return (await remove(tx, { kind: "messages", messageIds })).conversations;
 }
 
+/** What is left in memory of a channel that is gone, and of its threads, once its messages are forgotten. Resolves as `forgetDeleted` does. */
+export async function forgetPlace(tx: Sql, guildId: Snowflake, channelId: Snowflake): Promise<readonly Snowflake[]> {
+  const left = await readDoomed(tx, { kind: "channel", guildId, channelId }, { own: [], answered: [] });
+  await removeMemories(
+    tx,
+    left.map(({ id }) => id),
+  );
+  return [...new Set(left.map(({ conversationId }) => conversationId))];
+}
+
 /** As `forgetDeleted`, for a message that was edited: its old words go, and its memory gets the new ones; null: it is answered anew, and remembered then. */
 export async function forgetEdited(tx: Sql, messageId: Snowflake, text: string | null): Promise<readonly Snowflake[]> {
   const { own, answers, memoryIds, conversations } = await gather(tx, { kind: "messages", messageIds: [messageId] });
@@ -98,4 +108,12 @@ export async function forgetEdited(tx: Sql, messageId: Snowflake, text: string |
   await bareAnswers(tx, answers);
   await dropQuotations(tx, own, null);
   return conversations;
+}
+
+/** What came to stand behind the links of a message is remembered with it. Resolves to the conversations whose hot memory no longer holds. */
+export async function extendRemembered(tx: Sql, messageId: Snowflake, text: string): Promise<readonly Snowflake[]> {
+  const conversationId = await extendTurn(tx, messageId, text);
+  if (conversationId === null) return [];
+  await rewriteSource(tx, messageId, text);
+  return [conversationId];
 }

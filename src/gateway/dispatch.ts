@@ -95,17 +95,20 @@ export type Heard =
   | {
       readonly kind: "guild";
       readonly guild: WireGuild;
+      /** When the bot came in, in milliseconds since 1970; null when Discord does not say. */
+      readonly joinedAt: number | null;
       readonly channels: readonly WireChannel[];
       readonly members: readonly { readonly userId: string; readonly roles: readonly string[] }[];
     }
   | { readonly kind: "guild-changed"; readonly guild: WireGuild }
   | { readonly kind: "guild-gone"; readonly guildId: string }
   | { readonly kind: "channel"; readonly channel: WireChannel }
-  | { readonly kind: "channel-gone"; readonly channelId: string }
+  | { readonly kind: "channel-gone"; readonly channelId: string; readonly guildId: string | null }
   | { readonly kind: "role"; readonly guildId: string; readonly roleId: string; readonly permissions: string | null }
   | { readonly kind: "own-roles"; readonly guildId: string; readonly userId: string; readonly roles: readonly string[] }
   | { readonly kind: "message"; readonly message: WireMessage }
   | { readonly kind: "edited"; readonly message: WireMessage }
+  | { readonly kind: "unfurled"; readonly message: WireMessage }
   | { readonly kind: "deleted"; readonly channelId: string; readonly messageIds: readonly string[] }
   | {
       readonly kind: "reaction";
@@ -117,6 +120,9 @@ export type Heard =
   | { readonly kind: "interaction"; readonly interaction: WireInteraction };
 
 const inGuild = z.object({ guild_id: id });
+const goneChannel = z
+  .object({ id, guild_id: id.optional() })
+  .transform((one) => ({ kind: "channel-gone" as const, channelId: one.id, guildId: one.guild_id ?? null }));
 const readers: Readonly<Record<string, z.ZodType<Heard | null>>> = {
   READY: z
     .object({ user, application: z.object({ id }), session_id: z.string(), resume_gateway_url: z.string() })
@@ -132,10 +138,12 @@ const readers: Readonly<Record<string, z.ZodType<Heard | null>>> = {
       channels: z.array(channel),
       threads: z.array(channel).optional(),
       members: z.array(member).optional(),
+      joined_at: z.string().nullish().catch(null),
     })
-    .transform(({ channels, threads = [], members = [], ...own }) => ({
+    .transform(({ channels, threads = [], members = [], joined_at: joinedAt, ...own }) => ({
       kind: "guild",
       guild: own,
+      joinedAt: readMoment(joinedAt),
       channels: [...channels, ...threads].map((one) => ({ ...one, guild_id: own.id })),
       members: members.map((one) => ({ userId: one.user?.id ?? "", roles: one.roles ?? [] })),
     })),
@@ -145,10 +153,10 @@ const readers: Readonly<Record<string, z.ZodType<Heard | null>>> = {
     .transform((d) => (d.unavailable === true ? null : { kind: "guild-gone", guildId: d.id })),
   CHANNEL_CREATE: channel.transform((one) => ({ kind: "channel", channel: one })),
   CHANNEL_UPDATE: channel.transform((one) => ({ kind: "channel", channel: one })),
-  CHANNEL_DELETE: channel.transform((one) => ({ kind: "channel-gone", channelId: one.id })),
+  CHANNEL_DELETE: goneChannel,
   THREAD_CREATE: channel.transform((one) => ({ kind: "channel", channel: one })),
   THREAD_UPDATE: channel.transform((one) => ({ kind: "channel", channel: one })),
-  THREAD_DELETE: z.object({ id }).transform((one) => ({ kind: "channel-gone", channelId: one.id })),
+  THREAD_DELETE: goneChannel,
   GUILD_ROLE_CREATE: inGuild.extend({ role }).transform((d) => roleOf(d.guild_id, d.role.id, d.role.permissions)),
   GUILD_ROLE_UPDATE: inGuild.extend({ role }).transform((d) => roleOf(d.guild_id, d.role.id, d.role.permissions)),
   GUILD_ROLE_DELETE: inGuild.extend({ role_id: id }).transform((d) => roleOf(d.guild_id, d.role_id, null)),
@@ -156,11 +164,10 @@ const readers: Readonly<Record<string, z.ZodType<Heard | null>>> = {
     .extend({ user, roles: z.array(id) })
     .transform((d) => ({ kind: "own-roles", guildId: d.guild_id, userId: d.user.id, roles: d.roles })),
   MESSAGE_CREATE: message.transform((one) => ({ kind: "message", message: one })),
-  // Without an edit of the text it is an unfurled link or a pin, and may lack most fields.
   MESSAGE_UPDATE: z
     .object({ edited_timestamp: z.string().nullish() })
     .loose()
-    .transform((d) => (d.edited_timestamp ? { kind: "edited", message: message.parse(d) } : null)),
+    .transform((d) => (d.edited_timestamp ? { kind: "edited", message: message.parse(d) } : unfurledOf(d))),
   MESSAGE_DELETE: z
     .object({ id, channel_id: id })
     .transform((d) => ({ kind: "deleted", channelId: d.channel_id, messageIds: [d.id] })),
@@ -171,6 +178,17 @@ const readers: Readonly<Record<string, z.ZodType<Heard | null>>> = {
   MESSAGE_REACTION_REMOVE: reaction(false),
   INTERACTION_CREATE: interaction.transform((one) => ({ kind: "interaction", interaction: one })),
 };
+
+/** Without an edit of the text it is a link with what stands behind it; or a pin and the like, which may lack most fields. */
+function unfurledOf(d: unknown): Heard | null {
+  const read = message.safeParse(d).data;
+  return read === undefined || (read.embeds ?? []).length === 0 ? null : { kind: "unfurled", message: read };
+}
+
+function readMoment(text: string | null | undefined): number | null {
+  const ms = Date.parse(text ?? "");
+  return Number.isNaN(ms) ? null : ms;
+}
 
 function roleOf(guildId: string, roleId: string, permissions: string | null): Heard {
   return { kind: "role", guildId, roleId, permissions };

@@ -65,6 +65,8 @@ interface Held {
   readonly lease: Lease;
   readonly shard: Shard;
   readonly writer: Writer;
+  /** When the lease was asked for that was granted last, by `performance.now()`. */
+  grantedAt: number;
 }
 
 /** Listens to Discord: takes over shards that nobody holds, stores what they bring, and hands them over at the stop. */
@@ -151,16 +153,18 @@ class Gateway implements Component {
 
   async #run(): Promise<void> {
     const { signal } = this.#stopping;
-    let renewedAt = 0;
+    let renewedAt = Number.NEGATIVE_INFINITY;
     while (!signal.aborted) {
       try {
-        if (Date.now() - renewedAt >= this.#options.leaseMs / 3) {
+        // Not by the clock of the machine, which may be set back.
+        if (performance.now() - renewedAt >= this.#options.leaseMs / 3) {
           await this.#renew();
-          renewedAt = Date.now();
+          renewedAt = performance.now();
         }
         // One at a time, so that several processes share them.
+        const askedAt = performance.now();
         const lease = this.#refused === null ? await this.#leases.acquire(this.#leasesHeld()) : null;
-        if (lease !== null) this.#open(lease);
+        if (lease !== null) this.#open(lease, askedAt);
         this.#hasLooked = true;
       } catch (error) {
         this.#options.log.warn(
@@ -179,11 +183,24 @@ class Gateway implements Component {
   async #renew(): Promise<void> {
     const held = [...this.#held.values()];
     if (held.length === 0) return;
+    const askedAt = performance.now();
     const still = await this.#leases.renew(this.#leasesHeld());
-    for (const one of held) if (!still.has(one.lease.shard)) this.#lose(one);
+    for (const one of held) {
+      if (still.has(one.lease.shard)) one.grantedAt = askedAt;
+      else this.#lose(one);
+    }
   }
 
-  #open(lease: Lease): void {
+  /** Who has the shard by now may be another process: two that connect would take its session from each other for ever. */
+  async #untilRenewed(held: Held, signal: AbortSignal): Promise<void> {
+    const { leaseMs, log } = this.#options;
+    const isOver = () => performance.now() - held.grantedAt >= leaseMs;
+    const { shard } = held.lease;
+    if (isOver()) log.warn({ component: "gateway", shard }, "the lease has run out unrenewed: waiting to connect");
+    while (isOver()) await pause(tickMs, signal);
+  }
+
+  #open(lease: Lease, grantedAt: number): void {
     const { database, holdEvents, metrics, log, token, store } = this.#options;
     const from = lease.session && {
       sessionId: lease.session.id,
@@ -205,13 +222,14 @@ class Gateway implements Component {
       token,
       intents: this.#seesContent ? intents | GatewayIntentBits.MessageContent : intents,
       gatewayUrl: this.#gatewayUrl,
+      mayConnect: (signal) => this.#untilRenewed(held, signal),
       mayIdentify: (signal) => this.#throttle.ask(lease.shard, signal),
       onDispatch: (dispatch) => this.#onDispatch(dispatch, writer),
       onFatal: (error) => this.#onRefused(error),
       metrics,
       log,
     });
-    const held: Held = { lease, shard, writer };
+    const held: Held = { lease, shard, writer, grantedAt };
     this.#held.set(lease.shard, held);
     log.info({ component: "gateway", shard: lease.shard, resumes: lease.session !== null }, "a shard was taken over");
   }

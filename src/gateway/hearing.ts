@@ -1,17 +1,22 @@
 import type { Database, Sql } from "../connections/postgres.ts";
 import type { DiscordRest } from "../discord/rest.ts";
 import { dropFeedback, noteFeedback } from "../discord/feedback.ts";
-import { dropChannels, storeChannels, storeGuild, type Places, type Where } from "../discord/places.ts";
-import type { Envelope, Priority, Snowflake } from "../envelope.ts";
+import { storeChannels, type Places, type Where } from "../discord/places.ts";
+import type { Envelope, Snowflake } from "../envelope.ts";
+import { readKeptBetween } from "../inbox/forgetting.ts";
 import type { Inbox } from "../inbox/inbox.ts";
 import type { Revoked } from "../inbox/revisions.ts";
 import type { Logger } from "../log.ts";
-import { fetchMissed, type Gap } from "./backfill.ts";
+import type { Metrics } from "../metrics.ts";
+import { fetchMissed, type Addressed } from "./backfill.ts";
 import type { WireInteraction } from "../discord/interaction.ts";
 import type { Heard, WireMessage } from "./dispatch.ts";
 import { isFromPerson, replyIdOf, toEnvelope, type Self } from "./envelopes.ts";
+import { gapsOf, heardUntil, newer } from "./gaps.ts";
 import { advance, type Lease, type Progress } from "./leases.ts";
-import { locate, toStoredChannel, toStoredGuild } from "./whereabouts.ts";
+import { forgetPlace, goneUnheard } from "./gone-places.ts";
+import { guildOf, storePlace } from "./place-events.ts";
+import { locate, toStoredChannel } from "./whereabouts.ts";
 
 /** What hearing needs besides Postgres. */
 export interface HearingOptions {
@@ -22,7 +27,10 @@ export interface HearingOptions {
   readonly self: () => Self;
   /** The one guild that is listened to; null: all. */
   readonly guildId: Snowflake | null;
+  /** What was missed and is older is left out. */
   readonly backfillMs: number;
+  /** What time it is at Discord; see makeDiscordClock. */
+  readonly now: (signal: AbortSignal) => Promise<number>;
   readonly maxMessageChars: number;
   /** Answers a slash command or a button, and resolves to the message to be answered, if it is one. `where` tells where it was used. */
   readonly interact: (
@@ -33,15 +41,17 @@ export interface HearingOptions {
   /** Brings deletions and edits to memory, as part of the transaction; resolves to the conversations that are concerned. */
   readonly revise: {
     readonly forget: (tx: Sql, messageIds: readonly Snowflake[]) => Promise<readonly Snowflake[]>;
+    readonly forgetPlace: (tx: Sql, guildId: Snowflake, channelId: Snowflake) => Promise<readonly Snowflake[]>;
     /** The new text is null for a message that is answered anew. */
     readonly reword: (tx: Sql, messageId: Snowflake, text: string | null) => Promise<readonly Snowflake[]>;
+    /** A message has these words now, of which the first are those that it had. */
+    readonly extend: (tx: Sql, messageId: Snowflake, text: string) => Promise<readonly Snowflake[]>;
     /** After the commit, with the conversations whose hot memory no longer holds. */
     readonly drop: (conversationIds: readonly Snowflake[]) => Promise<void>;
   };
+  readonly metrics: Metrics;
   readonly log: Logger;
 }
-
-const mostMissedPerChannel = 100;
 
 /** What is to be done once a transaction has committed. */
 interface Aftermath {
@@ -63,11 +73,11 @@ export function makeHearing(options: HearingOptions) {
     const after: Aftermath = { kept: 0, guilds: new Set(), conversations: new Set(), revoked: [] };
     await database.transaction(async (tx) => {
       await advance(tx, lease, progress);
-      for (const one of heard) await storePlace(tx, one, options.self(), after);
+      for (const one of heard) for (const id of await storePlace(tx, one, options.self())) after.guilds.add(id);
       await heardUntil(tx, prepared.until);
       await places.tell(tx, after.guilds);
       after.kept = await inbox.keepAll(tx, prepared.envelopes);
-      for (const one of heard) await revise(tx, one, prepared, options, after);
+      for (const one of [...prepared.changes, ...heard]) await revise(tx, one, prepared, options, after);
     });
     for (const guildId of after.guilds) places.changed(guildId);
     if (after.kept > 0) inbox.wake();
@@ -76,16 +86,17 @@ export function makeHearing(options: HearingOptions) {
   };
 }
 
-interface Addressed {
-  readonly envelope: Envelope;
-  readonly priority: Priority;
-}
+/** Discord's number of an interaction that somebody still types. */
+const keystroke = 4;
 
 /** What has to be looked up or fetched before the transaction, which must not wait for Discord. */
 interface Prepared {
   readonly envelopes: readonly Addressed[];
+  /** Of what was heard before, meanwhile. */
+  readonly changes: readonly Heard[];
   /** Per channel the newest message of this batch. */
   readonly until: ReadonlyMap<Snowflake, Snowflake>;
+  /** What was edited, or unfurled, as it reads now. */
   readonly edited: ReadonlyMap<Snowflake, Envelope>;
 }
 
@@ -97,32 +108,61 @@ async function prepare(
 ): Promise<Prepared> {
   const { database } = options;
   const until = new Map<Snowflake, Snowflake>();
+  const envelopes: Addressed[] = [];
   const messages: WireMessage[] = [];
   const edited: WireMessage[] = [];
+  const changes: Heard[] = [];
   const asked: WireInteraction[] = [];
   for (const one of heard) {
+    if (one.kind === "channel-gone") await forgetPlace(options, one, signal);
+    if (one.kind === "guild") {
+      const guildId = one.guild.id;
+      for (const channelId of await goneUnheard(options, one, signal))
+        await forgetPlace(options, { guildId, channelId }, signal);
+    }
     if (one.kind === "guild" || one.kind === "ready") {
       const { gaps, newest } = await gapsOf(database, one, lease);
       for (const [channel, message] of newest) until.set(channel, message);
-      const limits = { rest: options.rest, maxAgeMs: options.backfillMs, mostPerChannel: mostMissedPerChannel };
-      messages.push(...(await fetchMissed(gaps, { ...limits, log: options.log }, signal)));
+      if (gaps.length > 0 && one.kind === "guild") await knowChannels(options, one);
+      const read = (those: readonly WireMessage[]) => toEnvelopes(options, those, signal);
+      const stored = (...range: [Snowflake, Snowflake, Snowflake]) => readKeptBetween(database, ...range);
+      const missed = await fetchMissed(gaps, { ...options, maxAgeMs: options.backfillMs, read, stored }, signal);
+      for (const [channel, message] of missed.until) until.set(channel, newer(until.get(channel), message));
+      envelopes.push(...missed.envelopes);
+      changes.push(...missed.changes);
     }
     if (one.kind === "message") messages.push(one.message);
-    if (one.kind === "edited") edited.push(one.message);
+    if (one.kind === "edited" || one.kind === "unfurled") edited.push(one.message);
     if (one.kind === "interaction") asked.push(one.interaction);
   }
   for (const { channel_id: channel, id } of messages) until.set(channel, newer(until.get(channel), id));
-  const envelopes = await toEnvelopes(options, messages, signal);
-  const answers = await Promise.all(asked.map((one) => interact(options, one, signal)));
+  envelopes.push(...(await toEnvelopes(options, messages, signal)));
+  const answers = await Promise.all(
+    asked.map(async (one) => {
+      const answer = interact(options, one, signal);
+      // Suggestions are begun already, and nobody misses those that are late: what was said meanwhile does not wait for them.
+      if (one.type !== keystroke) return answer;
+      answer.catch(() => {});
+      return null;
+    }),
+  );
   const questions = answers.flatMap((envelope) =>
     envelope === null ? [] : [{ envelope, priority: "mention" as const }],
   );
+  edited.push(...changes.flatMap((change) => (change.kind === "edited" ? [change.message] : [])));
   const revised = await toEnvelopes(options, edited, signal);
   return {
     until,
+    changes,
     edited: new Map(revised.map(({ envelope }) => [envelope.messageId, envelope])),
     envelopes: [...envelopes, ...questions],
   };
+}
+
+/** What was missed may stand in a channel that is new: it has to be known where that is before anything in it can be read. */
+async function knowChannels({ database, places }: HearingOptions, heard: Heard & { kind: "guild" }): Promise<void> {
+  await storeChannels(database, heard.channels.map(toStoredChannel));
+  places.changed(heard.guild.id);
 }
 
 function interact(
@@ -169,91 +209,6 @@ async function agentsOf(sql: Sql, spokenIds: readonly Snowflake[]): Promise<Read
   return new Map(rows.map((row) => [row.spoken_id, row.agent]));
 }
 
-/** Where something may have been missed: channels whose newest message is not the newest we know. */
-async function gapsOf(
-  sql: Sql,
-  heard: Heard & { kind: "guild" | "ready" },
-  lease: Lease,
-): Promise<{ gaps: Gap[]; newest: Map<Snowflake, Snowflake> }> {
-  const newest = new Map<Snowflake, Snowflake>();
-  if (heard.kind === "ready") {
-    // Direct conversations belong to the first shard, and nobody lists them.
-    if (lease.shard !== 0) return { gaps: [], newest };
-    const rows = await sql.query<{ channel_id: string; heard_until: string }>(
-      `select channel_id, heard_until from channels where kind = 'direct' and heard_until is not null
-       order by heard_until desc limit 100`,
-    );
-    return { gaps: rows.map((row) => ({ channelId: row.channel_id, after: row.heard_until })), newest };
-  }
-  for (const channel of heard.channels) if (channel.last_message_id) newest.set(channel.id, channel.last_message_id);
-  const rows = await sql.query<{ channel_id: string; heard_until: string }>(
-    "select channel_id, heard_until from channels where guild_id = $1 and heard_until is not null",
-    [heard.guild.id],
-  );
-  const gaps = rows
-    .filter((row) => BigInt(newest.get(row.channel_id) ?? 0) > BigInt(row.heard_until))
-    .map((row) => ({ channelId: row.channel_id, after: row.heard_until }));
-  return { gaps, newest };
-}
-
-async function heardUntil(tx: Sql, until: ReadonlyMap<Snowflake, Snowflake>): Promise<void> {
-  if (until.size === 0) return;
-  await tx.query(
-    `update channels c set heard_until = greatest(c.heard_until, u.id)
-     from unnest($1::bigint[], $2::bigint[]) as u (channel, id) where c.channel_id = u.channel`,
-    [[...until.keys()], [...until.values()]],
-  );
-}
-
-function newer(a: Snowflake | undefined, b: Snowflake): Snowflake {
-  return a !== undefined && BigInt(a) > BigInt(b) ? a : b;
-}
-
-function guildOf(heard: Heard): Snowflake | null | undefined {
-  if (heard.kind === "guild" || heard.kind === "guild-changed") return heard.guild.id;
-  if (heard.kind === "channel") return heard.channel.guild_id;
-  if (heard.kind === "message" || heard.kind === "edited") return heard.message.guild_id;
-  if (heard.kind === "interaction") return heard.interaction.guild_id;
-  return "guildId" in heard ? heard.guildId : null;
-}
-
-async function storePlace(tx: Sql, heard: Heard, self: Self, after: Aftermath): Promise<void> {
-  if (heard.kind === "guild") {
-    const own = heard.members.find(({ userId }) => userId === self.userId);
-    await storeGuild(tx, toStoredGuild(heard.guild), own?.roles ?? null);
-    await dropChannels(
-      tx,
-      heard.guild.id,
-      heard.channels.map(({ id }) => id),
-    );
-    await storeChannels(tx, heard.channels.map(toStoredChannel));
-  } else if (heard.kind === "guild-changed") {
-    await storeGuild(tx, toStoredGuild(heard.guild), null);
-  } else if (heard.kind === "guild-gone") {
-    await dropChannels(tx, heard.guildId, null);
-  } else if (heard.kind === "channel") {
-    await storeChannels(tx, [toStoredChannel(heard.channel)]);
-  } else if (heard.kind === "channel-gone") {
-    const rows = await tx.query<{ guild_id: string | null }>(
-      "delete from channels where channel_id = $1 or parent_id = $1 and kind like '%thread' returning guild_id",
-      [heard.channelId],
-    );
-    for (const { guild_id: guildId } of rows) if (guildId !== null) after.guilds.add(guildId);
-  } else if (heard.kind === "role") {
-    const change =
-      heard.permissions === null
-        ? "(roles::jsonb - $2)::json"
-        : "(roles::jsonb || jsonb_build_object($2::text, $3::text))::json";
-    const values = [heard.guildId, heard.roleId, ...(heard.permissions === null ? [] : [heard.permissions])];
-    await tx.query(`update guilds set roles = ${change} where guild_id = $1`, values);
-  } else if (heard.kind === "own-roles" && heard.userId === self.userId) {
-    await tx.query("update guilds set own_roles = $2::bigint[] where guild_id = $1", [heard.guildId, heard.roles]);
-  }
-  const guildId = guildOf(heard);
-  const isPlace = heard.kind !== "message" && heard.kind !== "edited" && heard.kind !== "interaction";
-  if (isPlace && guildId) after.guilds.add(guildId);
-}
-
 async function revise(
   tx: Sql,
   heard: Heard,
@@ -278,6 +233,10 @@ async function revise(
       after.kept += 1;
       after.revoked.push(revoked);
     }
+  } else if (heard.kind === "unfurled") {
+    const envelope = edited.get(heard.message.id);
+    if (envelope === undefined) return;
+    for (const id of await memory.extend(tx, envelope.messageId, envelope.text)) after.conversations.add(id);
   } else if (heard.kind === "reaction") {
     const { messageId: spokenId, userId, emoji, added } = heard;
     const value = thumbs.get(emoji);

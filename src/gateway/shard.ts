@@ -1,8 +1,9 @@
-import { WebSocketManager, WebSocketShardEvents, type SessionInfo } from "@discordjs/ws";
-import { GatewayDispatchEvents, type GatewayDispatchPayload, type REST } from "discord.js";
+import { WebSocketShardEvents, type SessionInfo, type WebSocketManager } from "@discordjs/ws";
+import { GatewayDispatchEvents, type GatewayDispatchPayload } from "discord.js";
 import { asError, ForeseenError } from "../errors.ts";
 import type { Logger } from "../log.ts";
 import type { Metrics } from "../metrics.ts";
+import { makeClient } from "./client.ts";
 import { endsSession, fatalCodes } from "./close-codes.ts";
 import type { Lease } from "./leases.ts";
 import { pause, untilAborted } from "../resilience/policies.ts";
@@ -37,6 +38,8 @@ export interface ShardOptions {
   readonly intents: number;
   /** Where new sessions begin, as Discord says. */
   readonly gatewayUrl: string;
+  /** Waits until this shard may connect, after the back-off of a connection that was lost. */
+  readonly mayConnect: (signal: AbortSignal) => Promise<void>;
   /** Waits until this shard may IDENTIFY. */
   readonly mayIdentify: (signal: AbortSignal) => Promise<void>;
   readonly onDispatch: (dispatch: Dispatch) => void;
@@ -71,6 +74,7 @@ class LiveShard implements Shard {
   #failures = 0;
   #lastSequence: number;
   #heardAt: number | null = null;
+  readonly #badFrames = new Set<string>();
   #deadline: NodeJS.Timeout | undefined;
   readonly #silence = watchForSilence(() => this.#startOver("Discord is silent"));
 
@@ -95,7 +99,7 @@ class LiveShard implements Shard {
   }
 
   silentForMs(): number | null {
-    return this.#heardAt === null ? null : Date.now() - this.#heardAt;
+    return this.#heardAt === null ? null : performance.now() - this.#heardAt;
   }
 
   async handOver(): Promise<void> {
@@ -117,7 +121,7 @@ class LiveShard implements Shard {
   }
 
   #connect(): void {
-    const manager = this.#makeManager();
+    const manager = this.#makeClient();
     this.#manager = manager;
     this.#phase = "closed";
     this.#listen(manager);
@@ -136,31 +140,23 @@ class LiveShard implements Shard {
     await Promise.race([closing.catch(() => {}), late]);
   }
 
-  #makeManager(): WebSocketManager {
+  #makeClient(): WebSocketManager {
     const { lease, token, intents, gatewayUrl } = this.#options;
-    const manager: WebSocketManager = new WebSocketManager({
+    return makeClient({
+      lease,
       token,
       intents,
-      rest: {} as REST,
-      shardCount: lease.shardCount,
-      shardIds: [lease.shard],
-      handshakeTimeout: deadlineMs,
-      // Our own deadlines: the library's would end the session.
-      helloTimeout: null,
-      readyTimeout: null,
-      retrieveSessionInfo: () => (this.#isCurrent(manager) ? this.#retrieve() : new Promise(() => {})),
-      updateSessionInfo: (_shard, session) => {
-        if (this.#isCurrent(manager)) this.#update(session);
+      gatewayUrl,
+      handshakeTimeoutMs: deadlineMs,
+      retrieve: (client) => (this.#isCurrent(client) ? this.#retrieve() : new Promise(() => {})),
+      update: (client, session) => {
+        if (this.#isCurrent(client)) this.#update(session);
       },
-      buildIdentifyThrottler: () => ({ waitForIdentify: (_shard, signal) => this.#waitToIdentify(signal) }),
+      waitToIdentify: (signal) => this.#waitToIdentify(signal),
+      onBadFrame: (client, what) => {
+        if (this.#isCurrent(client)) this.#onBadFrame(what);
+      },
     });
-    // Everything in it but the URL is our own affair, and asking Discord before each connection is not needed.
-    manager.fetchGatewayInformation = async () => ({
-      url: gatewayUrl,
-      shards: lease.shardCount,
-      session_start_limit: { total: 1_000, remaining: 1_000, reset_after: 0, max_concurrency: 1 },
-    });
-    return manager;
   }
 
   #isCurrent(manager: WebSocketManager): boolean {
@@ -194,6 +190,7 @@ class LiveShard implements Shard {
       this.#log.warn({ failures: this.#failures, waitMs }, "connecting again later");
       await pause(waitMs, this.#over.signal).catch(() => new Promise(() => {}));
     }
+    await this.#options.mayConnect(this.#over.signal).catch(() => new Promise(() => {}));
     this.#failures += 1;
     // The address to resume at may be gone while the session is not.
     if (this.#session !== null && this.#failures > mostFailures)
@@ -222,9 +219,7 @@ class LiveShard implements Shard {
     });
     on(WebSocketShardEvents.Ready, () => this.#onReady("identified"));
     on(WebSocketShardEvents.Resumed, () => this.#onReady("resumed"));
-    on(WebSocketShardEvents.HeartbeatComplete, ({ heartbeatAt }: { heartbeatAt: number }) =>
-      this.#onHeartbeat(heartbeatAt),
-    );
+    on(WebSocketShardEvents.HeartbeatComplete, () => this.#onHeartbeat());
     on(WebSocketShardEvents.Closed, (code: number) => this.#onClosed(code));
     on(WebSocketShardEvents.Dispatch, (payload: GatewayDispatchPayload) => this.#onDispatch(payload));
     // Without a listener these would end the process; what matters comes as a close code.
@@ -233,13 +228,23 @@ class LiveShard implements Shard {
   }
 
   /** The library notices a missing acknowledgement too, and then waits half a minute for a peer that is gone to say goodbye. */
-  #onHeartbeat(at: number): void {
-    this.#heardAt = Date.now();
-    this.#silence.beat(at);
+  #onHeartbeat(): void {
+    this.#heardAt = performance.now();
+    // Not when the library says that it sent it: it goes by the clock of the machine.
+    this.#silence.beat(this.#heardAt);
   }
 
   #startOver(why: string): void {
     this.#note(new Error(why));
+    void this.#hangUp();
+    this.#connect();
+  }
+
+  #onBadFrame(what: string): void {
+    this.#options.metrics.gatewayEvents.inc({ status: "bad_frame" });
+    // Once for each kind: it may come again with every connection.
+    if (!this.#badFrames.has(what)) this.#log.error({ what }, "a frame is not what Discord documents: connecting anew");
+    this.#badFrames.add(what);
     void this.#hangUp();
     this.#connect();
   }
@@ -258,7 +263,7 @@ class LiveShard implements Shard {
     clearTimeout(this.#deadline);
     this.#phase = "ready";
     this.#failures = 0;
-    this.#heardAt = Date.now();
+    this.#heardAt = performance.now();
     this.#options.metrics.gatewayConnects.inc({ kind: how });
     this.#log.info(`the session was ${how}`);
   }

@@ -1,6 +1,6 @@
 /** Notices a connection whose heartbeats are no longer acknowledged. */
 export interface SilenceWatch {
-  /** A heartbeat that was sent at this time (ms) was acknowledged. */
+  /** A heartbeat was acknowledged at this time (ms, of a clock that nobody sets). */
   beat(at: number): void;
   /** The connection is gone, or there is a new one. */
   reset(): void;

@@ -66,7 +66,7 @@ export class Unattended {
     const { id, channel_id: conversationId, guild_id: guildId = null } = heard.message;
     const call = callOf(heard.message, this.#options);
     if (call === "none") return;
-    const now = Date.now();
+    const now = performance.now();
     const isCertain = call === "certain";
     this.#waiting.set(id, {
       guildId,
@@ -94,7 +94,7 @@ export class Unattended {
   }
 
   async #look(): Promise<void> {
-    const now = Date.now();
+    const now = performance.now();
     for (const [id, { heardAt }] of this.#waiting) if (now - heardAt > longestMs) this.#waiting.delete(id);
     const due = [...this.#waiting]
       .filter(([, one]) => one.typesAt <= now)
@@ -129,7 +129,7 @@ export class Unattended {
     const { mustBeAllowed, type } = this.#options;
     const [spot] = those;
     if (spot === undefined || this.#stopping.signal.aborted) return;
-    for (const one of those) Object.assign(one, { wasShown: true, typesAt: Date.now() + typingEveryMs });
+    for (const one of those) Object.assign(one, { wasShown: true, typesAt: performance.now() + typingEveryMs });
     const signal = AbortSignal.any([this.#stopping.signal, AbortSignal.timeout(typingEveryMs)]);
     try {
       if (mayLook) await untilAborted(mustBeAllowed(spot, signal), signal);

@@ -187,7 +187,7 @@ function standsAlone({ heard }: Item): boolean {
   return heard?.kind === "guild" || heard?.kind === "ready";
 }
 
-const spoken = new Set<Heard["kind"] | undefined>(["message", "edited", "deleted", "reaction"]);
+const spoken = new Set<Heard["kind"] | undefined>(["message", "edited", "unfurled", "deleted", "reaction"]);
 
 function groupOf({ heard }: Item): "place" | "talk" | "interaction" {
   if (heard?.kind === "interaction") return "interaction";

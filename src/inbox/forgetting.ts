@@ -49,6 +49,35 @@ export async function readConcerned(sql: Sql, what: Forgotten): Promise<readonly
   }));
 }
 
+const isKept = "(text <> '' or author_name <> '' or draft is not null or state in ('waiting', 'answering', 'drafted'))";
+
+/** Messages in a channel and its threads of which more is left than ids and what became of them, at most `limit`. */
+export async function readKeptIn(sql: Sql, channelId: Snowflake, limit: number): Promise<readonly Snowflake[]> {
+  const select = async (where: string) => {
+    const query = `select message_id from turns where ${where} and ${isKept} limit $2`;
+    return (await sql.query<{ message_id: Snowflake }>(query, [channelId, limit])).map((row) => row.message_id);
+  };
+  const found = await select(
+    "conversation_id in (select $1::bigint union select channel_id from channels where parent_id = $1)",
+  );
+  // Of public threads that are not known any more. There is no index for it: only when all others are done.
+  return found.length > 0 ? found : select("channel_id = $1");
+}
+
+/** Messages of a conversation between these two, both included, that are not forgotten; not the questions of slash commands, which are no messages. */
+export async function readKeptBetween(
+  sql: Sql,
+  conversationId: Snowflake,
+  from: Snowflake,
+  until: Snowflake,
+): Promise<readonly Snowflake[]> {
+  const rows = await sql.query<{ message_id: Snowflake }>(
+    `select message_id from turns where conversation_id = $1 and message_id between $2 and $3 and interaction_token is null and ${isKept}`,
+    [conversationId, from, until],
+  );
+  return rows.map((row) => row.message_id);
+}
+
 /** The answers that had one of these memories or messages, or words of this person, before their eyes; by the message they answer. */
 export async function readMadeFrom(
   sql: Sql,

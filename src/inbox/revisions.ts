@@ -87,6 +87,19 @@ export async function editTurn(sql: Sql, envelope: Envelope): Promise<{ isKnown:
   return { isKnown: true, anew: row.again ? toReopened(row) : null };
 }
 
+/**
+ * Adds to the words of a message what came to stand behind its links; not to one whose words are other ones by now, or forgotten. Nothing is answered anew.
+ * Resolves to its conversation when there was something to add.
+ */
+export async function extendTurn(sql: Sql, messageId: Snowflake, text: string): Promise<Snowflake | null> {
+  const [row] = await sql.query<{ conversation_id: Snowflake }>(
+    `update turns set text = $2 where message_id = $1 and text <> '' and text <> $2 and position(text in $2) = 1
+     returning conversation_id`,
+    [messageId, text],
+  );
+  return row?.conversation_id ?? null;
+}
+
 /** The first of several that were answered together, when one of the others was edited; null: its answer stays, or has not been begun. */
 async function answerAnew(sql: Sql, messageId: Snowflake): Promise<Reopened | null> {
   const [row] = await sql.query<ReopenedRow>(

@@ -14,6 +14,7 @@ import { makeSpeaker, type Speaker } from "../discord/speaker.ts";
 import { makeVoices, typeIn, type Voices } from "../discord/voices.ts";
 import { makeWebhooks, type Guise } from "../discord/webhooks.ts";
 import type { Envelope, Snowflake } from "../envelope.ts";
+import { makeDiscordClock } from "../gateway/discord-clock.ts";
 import type { Heard } from "../gateway/dispatch.ts";
 import { makeGateway } from "../gateway/gateway.ts";
 import { makeHearing } from "../gateway/hearing.ts";
@@ -23,7 +24,7 @@ import { referenceOf } from "../inbox/turns.ts";
 import type { Component } from "../lifecycle/component.ts";
 import type { Agent } from "../settings/settings.ts";
 import type { Readable } from "../memory/recall.ts";
-import { forgetDeleted, forgetEdited, makePrivacyDesk } from "../privacy.ts";
+import { extendRemembered, forgetDeleted, forgetEdited, forgetPlace, makePrivacyDesk } from "../privacy.ts";
 import { deskOf, type Foundation, type RoleOptions } from "./foundation.ts";
 
 /** Discord's REST API: the bot that listens, and the voices of agents that have one of their own. */
@@ -128,7 +129,7 @@ export function makeEar(
   { rest, voices }: Discord,
   counter: Interactions,
 ): Component {
-  const { token, guildId, shards, leaseMs, holdEvents, backfillMs } = config.discord;
+  const { token, apiUrl, guildId, shards, leaseMs, holdEvents, backfillMs } = config.discord;
   const { inbox, memory, postgres, places } = foundation;
   const { database } = postgres;
   const self = () => ({ userId: voices.reception().userId, voices: voices.byUser() });
@@ -139,13 +140,17 @@ export function makeEar(
     rest,
     guildId,
     backfillMs,
+    now: makeDiscordClock(apiUrl),
     maxMessageChars: config.maxMessageChars,
+    metrics,
     log,
     self,
     interact: (interaction, where, signal) => counter.answer(interaction, where, signal),
     revise: {
       forget: forgetDeleted,
+      forgetPlace,
       reword: forgetEdited,
+      extend: extendRemembered,
       drop: async (conversations) => void (await Promise.all(conversations.map((id) => memory.dropRecent(id)))),
     },
   });

@@ -28,6 +28,17 @@ describeUnless(await whyNoPostgres(), "the guilds of a bot", () => {
     };
     return components["gateway"]?.details;
   };
+  /** Guilds of both of two shards, each with a channel. */
+  const sixHouses = (ownerId: string) => {
+    const { world } = simulator;
+    const houses = Array.from({ length: 6 }, (_, i) => {
+      const guild = world.addGuild({ name: `House ${i}`, ownerId });
+      world.addMember(guild, world.reception);
+      return { shard: world.shardOf(guild, 2), channel: world.addChannel(guild, { name: "hall" }) };
+    });
+    expect(new Set(houses.map(({ shard }) => shard)), "all guilds are in one shard").toEqual(new Set([0, 1]));
+    return houses;
+  };
   const answered = async (channel: { readonly id: string }, author: { readonly id: string }, text: string) => {
     const { world } = simulator;
     const asked = world.say({ channel, author, text: `<@${world.reception.id}> ${text}` });
@@ -47,13 +58,7 @@ describeUnless(await whyNoPostgres(), "the guilds of a bot", () => {
 
   it("are shared by the processes, each shard held by one; who is left takes over what another held", async () => {
     const { ann } = await open({ recommendedShards: 2 });
-    const { world } = simulator;
-    const houses = Array.from({ length: 6 }, (_, i) => {
-      const guild = world.addGuild({ name: `House ${i}`, ownerId: ann.id });
-      world.addMember(guild, world.reception);
-      return { shard: world.shardOf(guild, 2), channel: world.addChannel(guild, { name: "hall" }) };
-    });
-    expect(new Set(houses.map(({ shard }) => shard)), "all guilds are in one shard").toEqual(new Set([0, 1]));
+    const houses = sixHouses(ann.id);
     const [first, second] = await Promise.all([start(), start()]);
     // One that is there five seconds before the other has both by then.
     const [ofFirst, ofSecond] = await vi.waitFor(async () => {
@@ -73,6 +78,15 @@ describeUnless(await whyNoPostgres(), "the guilds of a bot", () => {
       .flat()
       .sort((a, b) => a - b);
     expect(two - one, "Discord allows one IDENTIFY in five seconds").toBeGreaterThanOrEqual(5_000);
+  });
+
+  it("are divided among as many shards as it is told, whatever Discord recommends, and heard in each", async () => {
+    const { ann } = await open({ recommendedShards: 1 });
+    const houses = sixHouses(ann.id);
+    const bot = await start({ DISCORD_SHARDS: "2" });
+    await vi.waitFor(async () => expect(await shardsOf(bot)).toMatchObject({ shards: 2, ready: 2 }), patience);
+    for (const { channel } of houses) await answered(channel, ann, "hello");
+    expect(simulator.report()).toMatchObject({ identifies: 2, refusedIdentifies: [] });
   });
 
   it("are as many as it is told: in the others nothing is heard", async () => {

@@ -7,7 +7,7 @@ import { readDispatch, type Heard } from "../../src/gateway/dispatch.ts";
 import { makeHearing } from "../../src/gateway/hearing.ts";
 import { makeLeases, type Lease } from "../../src/gateway/leases.ts";
 import { makeInbox } from "../../src/inbox/inbox.ts";
-import { forgetDeleted, forgetEdited } from "../../src/privacy.ts";
+import { extendRemembered, forgetDeleted, forgetEdited, forgetPlace } from "../../src/privacy.ts";
 import { makeMetrics } from "../../src/metrics.ts";
 import { openFreshDatabase } from "../connections/fresh-database.ts";
 import { startDiscordSimulator, type DiscordSimulator } from "../simulators/discord/simulator.ts";
@@ -78,9 +78,17 @@ describe("whatever Discord sends", () => {
         self: () => ({ userId: "77", voices: new Map() }),
         guildId: null,
         backfillMs: 60_000,
+        now: async () => Date.now(),
+        metrics,
         maxMessageChars: 8_000,
         interact: async () => null,
-        revise: { forget: forgetDeleted, reword: forgetEdited, drop: async () => {} },
+        revise: {
+          forget: forgetDeleted,
+          forgetPlace,
+          reword: forgetEdited,
+          extend: extendRemembered,
+          drop: async () => {},
+        },
         log,
       });
       const random = randomFrom(2);

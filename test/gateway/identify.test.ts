@@ -1,7 +1,8 @@
 import { pino } from "pino";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { ForeseenError } from "../../src/errors.ts";
-import { untilGranted } from "../../src/gateway/identify.ts";
+import { makeIdentifyThrottle, untilGranted } from "../../src/gateway/identify.ts";
+import { openFreshDatabase } from "../connections/fresh-database.ts";
 
 const log = pino({ level: "silent" });
 const never = new AbortController().signal;
@@ -49,5 +50,35 @@ describe("the wait for a new session", () => {
     );
     gone.abort(new Error("handed over"));
     await expect(waiting).rejects.toThrow("handed over");
+  });
+});
+
+describe("the day's budget of new sessions", () => {
+  const askWith = async (total: number, remaining: number) => {
+    const database = await openFreshDatabase();
+    const limit = { total, remaining, resetAfterMs: 5 * 3_600_000 - 1, maxConcurrency: 1 };
+    const throttle = makeIdentifyThrottle(database, async () => limit);
+    const refusal = await throttle.ask(0, never).catch((error: unknown) => error);
+    const begun = await database.query("select 1 from identifies");
+    await database.close();
+    return { refusal, begun: begun.length };
+  };
+
+  it.each([
+    [1_000, 51],
+    [200, 11],
+  ])("of %i is used while %i are left", async (total, remaining) => {
+    expect(await askWith(total, remaining)).toEqual({ refusal: undefined, begun: 1 });
+  });
+
+  it.each([
+    [1_000, 50],
+    [200, 10],
+  ])("of %i has a reserve: with %i left none is begun, and a sentence says for how long", async (total, remaining) => {
+    const sentence = `${total} new sessions a day and ${remaining} are left: none is begun until it allows new ones, in 5 h`;
+    const { refusal, begun } = await askWith(total, remaining);
+    expect(refusal).toMatchObject({ code: "discord_identify_budget" });
+    expect(String(refusal)).toContain(sentence);
+    expect(begun).toBe(0);
   });
 });

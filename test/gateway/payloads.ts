@@ -38,6 +38,7 @@ export function samples(canary: string): readonly { readonly t: string; readonly
   return [
     { t: "MESSAGE_CREATE", d: message },
     { t: "MESSAGE_UPDATE", d: { ...message, edited_timestamp: message.timestamp } },
+    { t: "MESSAGE_UPDATE", d: { ...message, embeds: [{ title: canary }, { title: canary }] } },
     { t: "MESSAGE_CREATE", d: { ...message, id: "623456789012345679", guild_id: undefined } },
     { t: "MESSAGE_DELETE", d: { id: message.id, channel_id: channel.id, guild_id: guild.id } },
     { t: "MESSAGE_DELETE_BULK", d: { ids: [message.id], channel_id: channel.id } },

@@ -136,11 +136,12 @@ function later(script: Script, { delayMs = 0 }: RestFault, go: () => void): void
   setTimeout(go, delayMs).unref();
 }
 
-function write({ rateLimits, report }: RestParts, response: ServerResponse, answer: Answer): void {
+function write({ rateLimits, report, state }: RestParts, response: ServerResponse, answer: Answer): void {
   const { status, headers, body } = answer;
   count(report.restStatuses, status);
   rateLimits.invalid(status, headers["x-ratelimit-scope"] === "shared");
   if (response.destroyed) return;
+  response.setHeader("date", new Date(state.now()).toUTCString());
   if (body === undefined) return void response.writeHead(status, headers).end();
   const isText = headers["content-type"] !== undefined;
   response.writeHead(status, { "content-type": "application/json", ...headers });

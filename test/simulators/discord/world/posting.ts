@@ -7,6 +7,8 @@ import type { Bot, Channel } from "./records.ts";
 import type { State } from "./state.ts";
 
 export interface Draft {
+  /** The next one unless told otherwise: what begins a forum post has the id of the post. */
+  readonly id?: string;
   readonly channel: Channel;
   readonly authorId: string;
   readonly content: string;
@@ -54,7 +56,7 @@ export function post(state: State, deliver: Deliver, draft: Draft): Message {
   // An answer to an interaction has its application for a webhook, and the bot for its author.
   const throughHook = webhookId !== null && webhookId !== applicationId;
   const answered = replyTo === null ? undefined : state.messages.get(replyTo);
-  const id = state.snowflakes.next();
+  const id = draft.id ?? state.snowflakes.next();
   const message: Message = {
     id,
     channelId: channel.id,

@@ -41,6 +41,8 @@ export function openThread(state: State, deliver: Deliver, draft: ThreadDraft): 
   };
   state.channels.set(thread.id, thread);
   if (from !== undefined) from.threadId = thread.id;
+  // A forum has no messages of its own, and names its newest post here.
+  if (parent.type === 15) parent.lastMessageId = thread.id;
   deliver(
     channelEvent(state, thread, "THREAD_CREATE", threadIntents, (bot) => ({
       ...channelPayload(state, thread),

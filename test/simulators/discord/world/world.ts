@@ -88,7 +88,8 @@ export function makeWorld(state: State, deliver: Deliver) {
     ): { readonly thread: Channel; readonly message: Message } => {
       const authorId = idOf(options.author);
       const thread = openThread(state, deliver, { parent: state.channel(ref), name: options.name, ownerId: authorId });
-      return { thread, message: post(state, deliver, { channel: thread, authorId, content: options.text }) };
+      const draft = { id: thread.id, channel: thread, authorId, content: options.text };
+      return { thread, message: post(state, deliver, draft) };
     },
     joinThread: (ref: Ref, user: Ref): void => joinThread(state, deliver, state.channel(ref), idOf(user)),
     setThread: (ref: Ref, change: { readonly archived?: boolean; readonly locked?: boolean }): void =>

@@ -82,11 +82,11 @@ export function makeDiscordRest(options: DiscordRestOptions): DiscordRest {
     rejectOnRateLimit: ({ timeToReset, retryAfter, sublimitTimeout }) =>
       retryAfter <= 0 || Math.max(timeToReset, retryAfter, sublimitTimeout) > longestWaitMs || stopped() !== null,
   }).setToken(options.token);
-  let aheadMs = 0;
+  let read: { readonly discordMs: number; readonly at: number } | null = null;
   rest.on(RESTEvents.Response, (_request, { status, headers }) => {
     if (status === 401 || status === 403 || status === 429) options.refusals.count();
     const at = Date.parse(headers.get("date") ?? "");
-    if (!Number.isNaN(at)) aheadMs = at - Date.now();
+    if (!Number.isNaN(at)) read = { discordMs: at, at: performance.now() };
   });
   let refused: string | null = null;
   const stopped = () => refused ?? options.refusals.stopped();
@@ -128,7 +128,7 @@ export function makeDiscordRest(options: DiscordRestOptions): DiscordRest {
     call: (request, signal) =>
       unlessLate(request.repeatable ? again(() => guarded(request, signal), signal) : guarded(request, signal)),
     stopped,
-    now: () => Date.now() + aheadMs,
+    now: () => (read === null ? Date.now() : read.discordMs + performance.now() - read.at),
   };
 }
 

@@ -14,8 +14,6 @@ export interface Addressed {
 
 export interface BackfillOptions {
   readonly rest: DiscordRest;
-  /** What time it is by the clock that makes the ids. */
-  readonly now: (signal: AbortSignal) => Promise<number>;
   readonly maxAgeMs: number;
   /** The messages of people among these, as they are to be kept. */
   readonly read: (messages: readonly WireMessage[]) => Promise<readonly Addressed[]>;
@@ -56,7 +54,7 @@ export async function fetchMissed(
   const until = new Map<Snowflake, Snowflake>();
   const changes: Change[] = [];
   if (gaps.length === 0) return { envelopes, until, changes };
-  const oldest = snowflakeAt((await options.now(signal)) - options.maxAgeMs);
+  const oldest = snowflakeAt(options.rest.now() - options.maxAgeMs);
   for (const gap of gaps) {
     const { messages, known, ...left } = await lookThroughOrNot(gap, oldest, options, signal);
     changes.push(...(await changesOf(gap, known, options)));

@@ -29,8 +29,6 @@ export interface HearingOptions {
   readonly guildId: Snowflake | null;
   /** What was missed and is older is left out. */
   readonly backfillMs: number;
-  /** What time it is at Discord; see makeDiscordClock. */
-  readonly now: (signal: AbortSignal) => Promise<number>;
   readonly maxMessageChars: number;
   /** Answers a slash command or a button, and resolves to the message to be answered, if it is one. `where` tells where it was used. */
   readonly interact: (

@@ -14,7 +14,6 @@ import { makeSpeaker, type Speaker } from "../discord/speaker.ts";
 import { makeVoices, typeIn, type Voices } from "../discord/voices.ts";
 import { makeWebhooks, type Guise } from "../discord/webhooks.ts";
 import type { Envelope, Snowflake } from "../envelope.ts";
-import { makeDiscordClock } from "../gateway/discord-clock.ts";
 import type { Heard } from "../gateway/dispatch.ts";
 import { makeGateway } from "../gateway/gateway.ts";
 import { makeHearing } from "../gateway/hearing.ts";
@@ -129,7 +128,7 @@ export function makeEar(
   { rest, voices }: Discord,
   counter: Interactions,
 ): Component {
-  const { token, apiUrl, guildId, shards, leaseMs, holdEvents, backfillMs } = config.discord;
+  const { token, guildId, shards, leaseMs, holdEvents, backfillMs } = config.discord;
   const { inbox, memory, postgres, places } = foundation;
   const { database } = postgres;
   const self = () => ({ userId: voices.reception().userId, voices: voices.byUser() });
@@ -140,7 +139,6 @@ export function makeEar(
     rest,
     guildId,
     backfillMs,
-    now: makeDiscordClock(apiUrl),
     maxMessageChars: config.maxMessageChars,
     metrics,
     log,

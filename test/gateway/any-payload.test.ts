@@ -78,7 +78,6 @@ describe("whatever Discord sends", () => {
         self: () => ({ userId: "77", voices: new Map() }),
         guildId: null,
         backfillMs: 60_000,
-        now: async () => Date.now(),
         metrics,
         maxMessageChars: 8_000,
         interact: async () => null,

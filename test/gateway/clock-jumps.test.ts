@@ -1,7 +1,7 @@
 import { pino } from "pino";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import type { Database } from "../../src/connections/postgres.ts";
-import { makeDiscordRest } from "../../src/discord/rest.ts";
+import { makeDiscordRest, makeRefusalCounter } from "../../src/discord/rest.ts";
 import { makeGateway } from "../../src/gateway/gateway.ts";
 import { advance } from "../../src/gateway/leases.ts";
 import type { Component } from "../../src/lifecycle/component.ts";
@@ -27,7 +27,8 @@ describe("a gateway", () => {
     const metrics = makeMetrics();
     const log = pino({ level: "warn" }, { write: (line) => void lines.push(JSON.parse(line) as never) });
     const api = `${simulator.url}/api`;
-    const rest = makeDiscordRest({ processes: () => 1, breaker: neverOpen(), name: "test", token, api, metrics, log });
+    const alone = { processes: () => 1, breaker: neverOpen(), refusals: makeRefusalCounter() };
+    const rest = makeDiscordRest({ ...alone, name: "test", token, api, metrics, log });
     const query: Database["query"] = async (...asked) => {
       if (isAway) throw new Error("the database is away");
       return database.query(...asked);
@@ -43,6 +44,7 @@ describe("a gateway", () => {
       store: (lease, _heard, progress) => database.transaction((tx) => advance(tx, lease, progress)),
       onHeard: () => {},
       onStop: () => {},
+      invite: () => "",
       metrics,
       log,
     });

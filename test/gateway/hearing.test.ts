@@ -36,12 +36,11 @@ describe("what a shard hears", () => {
     const store = makeHearing({
       database,
       inbox,
-      places: makePlaces(database, 0),
-      rest: { call: async () => expect.unreachable("nothing is looked up"), stopped: () => null },
+      places: makePlaces(database, byItself.notices, 0),
+      rest: { call: async () => expect.unreachable("nothing is looked up"), stopped: () => null, now: Date.now },
       self: () => ({ userId: "77", voices: new Map() }),
       guildId: null,
       backfillMs: 60_000,
-      now: async () => Date.now(),
       maxMessageChars: 8_000,
       interact: async ({ id }) => {
         await gate.promise;

@@ -1,5 +1,4 @@
 import { describe, expect, it, vi } from "vitest";
-import type { DiscordSimulatorOptions } from "../simulators/discord/simulator.ts";
 import { answersIn, patience } from "./discord-bot.ts";
 import { inHouse, type House } from "./discord-house.ts";
 
@@ -22,11 +21,12 @@ describe.concurrent("an answer to /ask in several parts is there once", () => {
   };
   const everySentence = Array.from({ length: 120 }, (_, n) => n);
 
-  it.each<[string, DiscordSimulatorOptions]>([
-    ["killed between saying a part and noting so", {}],
-    ["killed there, and the time of the command is over when it comes back", { interactionTokenMs: 4_000 }],
-  ])("when its process is %s", async (_, options) =>
-    inHouse(options, async (house) => {
+  it.each([
+    ["killed between saying a part and noting so", 0],
+    ["killed there, and the time of the command is over when it comes back", 16 * 60_000],
+  ])("when its process is %s", async (_, awayMs) => {
+    let passedMs = 0;
+    await inHouse({ now: () => Date.now() + passedMs }, async (house) => {
       const { discord, start, kill } = house;
       await start();
       discord.faults.add({ ...followUps, fault: "act-then-hang" });
@@ -34,10 +34,11 @@ describe.concurrent("an answer to /ask in several parts is there once", () => {
       await vi.waitFor(() => expect(discord.faults.pending()).toEqual([]), patience);
       await vi.waitFor(() => expect(answersIn(discord, house.general)).toHaveLength(2), patience);
       await kill();
+      passedMs = awayMs;
       await start();
       expect(await told(house)).toEqual(everySentence);
-    }),
-  );
+    });
+  });
 
   it("also when somebody asks the same at once, and Discord answers neither", async () =>
     inHouse({}, async (house) => {

@@ -16,11 +16,14 @@ describe.concurrent("a bot whose clock is an hour", () => {
   ])("%s answers a new question with one request, and pings nobody", async (_, shiftMs) =>
     inHouse({}, async (house) => {
       await isWrong(house, shiftMs);
-      const answer = await house.answered(house.ask("what time is it?"), "what time is it?");
+      const asked = house.ask("what time is it?");
+      const answer = await house.answered(asked, "what time is it?");
       expect(answer.pinged.users).toEqual([]);
       const { restRequests } = house.discord.report();
-      expect(restRequests["GET /channels/:channel/messages"]).toBeUndefined();
       expect(restRequests["POST /channels/:channel/messages"]).toBe(1);
+      // What a busy machine answers late is looked for first.
+      const isLate = answer.createdAt - asked.createdAt > 5_000;
+      expect(isLate || restRequests["GET /channels/:channel/messages"] === undefined).toBe(true);
     }),
   );
 

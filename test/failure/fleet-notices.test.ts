@@ -1,4 +1,5 @@
 import { afterEach, expect, it, vi } from "vitest";
+import { openPostgres } from "../../src/connections/postgres.ts";
 import { describeUnless } from "../servers/databases.ts";
 import { createServerDatabase, whyNoPostgres } from "../servers/shared.ts";
 import { answersIn, patience } from "./discord-bot.ts";
@@ -13,7 +14,8 @@ describeUnless(await whyNoPostgres(), "a promise to answer later", () => {
   it("goes with its question also when that is deleted while no worker is there: the next one takes it back", async () => {
     const place = await createServerDatabase("migrated");
     const fleet = await openFleet({ postgres: place.url, redis: null });
-    closing.push(fleet.close, place.drop);
+    const database = await openPostgres({ url: place.url, poolMin: 0, poolMax: 1, onIdleError: () => {} });
+    closing.push(fleet.close, () => database.close(), place.drop);
     const { discord, gemini, channel } = fleet;
     const [gateway, worker] = await Promise.all([
       fleet.start("gateway"),
@@ -23,6 +25,8 @@ describeUnless(await whyNoPostgres(), "a promise to answer later", () => {
     fleet.ask(1);
     const said = () => answersIn(discord, channel).map(({ content }) => content);
     await vi.waitFor(() => expect(said()).toEqual([expect.stringMatching(/at about <t:\d+:T>/)]), patience);
+    // What it said and did not live to note, nobody looks for once the question is gone.
+    await vi.waitFor(async () => expect(await database.query("select from spoken")).toHaveLength(1), patience);
     worker.kill("SIGKILL");
     await worker.exited;
     const [asked] = discord.world.messages(channel.id);

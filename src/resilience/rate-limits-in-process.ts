@@ -1,4 +1,4 @@
-import { limitsFor, makeForecast, type Bucket, type Grant } from "./forecast.ts";
+import { limitsFor, makeForecast, use, type Bucket } from "./forecast.ts";
 import { nextPacificMidnight } from "./pacific-day.ts";
 import type { Limits, RateLimits } from "./rate-limits.ts";
 
@@ -10,8 +10,8 @@ export interface InProcessRateLimitsOptions {
   readonly now: () => number;
   /** Over which time the limits a minute are counted; `windowMs` when left out. */
   readonly windowMs?: (bucket: string) => number;
-  /** What has been let through already when a bucket is first asked for. */
-  readonly known?: (bucket: string) => readonly Grant[];
+  /** What is known of a bucket already when it is first asked for. */
+  readonly known?: (bucket: string) => Partial<Bucket>;
 }
 
 /**
@@ -19,13 +19,14 @@ export interface InProcessRateLimitsOptions {
  * between the grant and the first sign of an answer: the later one counts.
  */
 export function makeInProcessRateLimits(options: InProcessRateLimitsOptions): RateLimits {
-  const { limits, now, known = () => [], windowMs: windowOf = () => windowMs } = options;
+  const { limits, now, known = () => ({}), windowMs: windowOf = () => windowMs } = options;
   const buckets = new Map<string, Bucket>();
   let tickets = 0;
   const bucketOf = (name: string): Bucket => {
     let bucket = buckets.get(name);
     if (bucket === undefined) {
-      bucket = { grants: [...known(name)], dayEndsAt: nextPacificMidnight(now()), grantedToday: 0, blocked: null };
+      const nothing = { grants: [], dayEndsAt: nextPacificMidnight(now()), grantedToday: 0, blocked: null };
+      bucket = { ...nothing, allowance: null, ...known(name) };
       buckets.set(name, bucket);
     }
     forget(bucket, now(), windowOf(name));
@@ -45,6 +46,7 @@ export function makeInProcessRateLimits(options: InProcessRateLimitsOptions): Ra
       const grant = { ticket: String(tickets), at: now(), tokens: ask.tokens };
       bucket.grants.push(grant);
       bucket.grantedToday += 1;
+      if (bucket.allowance !== null) use(bucket.allowance, ask.tokens);
       return { granted: true, ticket: grant.ticket };
     },
     estimateMs: async (ask, ahead) => {
@@ -82,6 +84,7 @@ function forget(bucket: Bucket, nowMs: number, countsForMs: number): void {
   if (nowMs >= bucket.dayEndsAt) {
     bucket.dayEndsAt = nextPacificMidnight(nowMs);
     bucket.grantedToday = 0;
+    if (bucket.allowance !== null) bucket.allowance.today = Number.POSITIVE_INFINITY;
   }
   if (bucket.blocked !== null && bucket.blocked.untilMs <= nowMs) bucket.blocked = null;
 }

@@ -1,8 +1,9 @@
 import type { Component } from "../lifecycle/component.ts";
 import type { Logger } from "../log.ts";
-import type { Grant } from "./forecast.ts";
+import type { Bucket } from "./forecast.ts";
 import { makeInProcessRateLimits, windowMs } from "./rate-limits-in-process.ts";
-import { beatMs, type Remembered, type SharedRateLimits } from "./rate-limits-redis.ts";
+import { beatMs, type SharedRateLimits } from "./rate-limits-redis.ts";
+import type { Remembered } from "./rate-limits-mirror.ts";
 import type { Ask, Limits, RateLimits } from "./rate-limits.ts";
 
 export interface FleetRateLimitsOptions {
@@ -124,6 +125,8 @@ class FleetRateLimits implements RateLimits, Component {
 
   #makeAlone(): RateLimits {
     const { limits, now, shared } = this.#options;
+    // As it is when Redis is lost, also for a bucket that is first asked for later.
+    const known = new Map(this.#options.buckets.map((bucket) => [bucket, shared?.remembered(bucket)]));
     const part = (limit: number | null) => (limit === null ? null : Math.max(1, Math.floor(limit / this.#processes)));
     return makeInProcessRateLimits({
       now,
@@ -138,8 +141,16 @@ class FleetRateLimits implements RateLimits, Component {
       // A share of less than one request a minute is one in more than a minute.
       windowMs: (bucket) =>
         windowMs * Math.max(1, this.#processes / (limits(bucket).requestsPerMinute ?? Number.POSITIVE_INFINITY)),
-      known: (bucket) => (shared === null ? [] : shareOf(shared.remembered(bucket))),
+      known: (bucket) => {
+        const remembered = known.get(bucket) ?? shared?.remembered(bucket);
+        return remembered === undefined ? {} : this.#shareOf(remembered);
+      },
     });
+  }
+
+  /** What this process counts as its own: the calls to itself, and of the day one part of as many as there are processes. */
+  #shareOf({ own, grantedToday, dayEndsAt, blocked, allowance }: Remembered): Partial<Bucket> {
+    return { grants: [...own], grantedToday: Math.ceil(grantedToday / this.#processes), dayEndsAt, blocked, allowance };
   }
 
   async #correct(ticket: string, work: (limits: RateLimits, ticket: string) => Promise<void>): Promise<void> {
@@ -157,13 +168,4 @@ class FleetRateLimits implements RateLimits, Component {
     const remembered = this.#options.buckets.map((bucket) => shared?.remembered(bucket).processes ?? 1);
     this.#processes = Math.max(1, counted, ...remembered);
   }
-}
-
-/** What one of n processes counts as its own: every n-th grant that it knows of, or those to itself where these are more. */
-function shareOf({ processes, grants, own }: Remembered): readonly Grant[] {
-  const share = grants
-    .toReversed()
-    .filter((_, index) => index % processes === 0)
-    .toReversed();
-  return share.length > own.length ? share : own;
 }

@@ -1,0 +1,109 @@
+import type { Allowance, Bucket, Grant } from "./forecast.ts";
+import { nextPacificMidnight } from "./pacific-day.ts";
+import { windowMs } from "./rate-limits-in-process.ts";
+import type { Limits } from "./rate-limits.ts";
+
+/** What one process knows of one bucket of the counters in Redis, by Redis's clock unless it says otherwise. */
+export interface Mirror {
+  epoch: string;
+  /** Redis's clock minus ours. */
+  aheadMs: number;
+  /** When Redis answered last, by our clock; null: never. */
+  heardAt: number | null;
+  processes: number;
+  blocked: Bucket["blocked"];
+  /** What this process may grant by itself, were it to lose Redis now: nobody else is granted it. */
+  kept: { requests: number; tokens: number; today: number };
+  /** Granted to all on the day that ends at `dayEndsAt`, as Redis said last. */
+  today: number;
+  dayEndsAt: number;
+  /** Granted to this process, while they count. */
+  own: Grant[];
+  /** Granted on that day by this process itself, and how many of these Redis has been told. */
+  aloneToday: number;
+  toldToday: number;
+  /** The epoch that knows of what this process was granted, but for what it was granted without Redis. */
+  toldEpoch: string;
+  untold: number;
+  tickets: number;
+}
+
+/** What a process goes on with when Redis is away, by its own clock. */
+export interface Remembered {
+  /** How many processes count together; at least 1. */
+  readonly processes: number;
+  /** Those of this process that still count, oldest first. */
+  readonly own: readonly Grant[];
+  /** Null: this process is the only one, and knows all. */
+  readonly allowance: Allowance | null;
+  readonly grantedToday: number;
+  readonly dayEndsAt: number;
+  readonly blocked: Bucket["blocked"];
+}
+
+/** Of a bucket of which nothing is known yet. */
+export function makeMirror(): Mirror {
+  return {
+    epoch: "",
+    aheadMs: 0,
+    heardAt: null,
+    processes: 1,
+    blocked: null,
+    kept: { requests: 0, tokens: 0, today: 0 },
+    today: 0,
+    dayEndsAt: 0,
+    own: [],
+    aloneToday: 0,
+    toldToday: 0,
+    toldEpoch: "",
+    untold: 0,
+    tickets: 0,
+  };
+}
+
+/** Notes a call that this process was granted, by Redis's clock. */
+export function keepGrant(mirror: Mirror, grant: Grant): void {
+  mirror.own = [...mirror.own.filter(({ at }) => at + windowMs > grant.at), grant];
+}
+
+/** Notes a call that this process granted to itself, by its own clock, to be told to Redis as soon as it is back. */
+export function keepAloneGrant(mirror: Mirror, { at, tokens }: Grant, process: string): void {
+  const grant = { ticket: `${process} ${(mirror.tickets += 1)}`, at: at + mirror.aheadMs, tokens };
+  if (grant.at >= mirror.dayEndsAt) {
+    mirror.dayEndsAt = nextPacificMidnight(grant.at);
+    mirror.today = mirror.aloneToday = mirror.toldToday = 0;
+  }
+  keepGrant(mirror, grant);
+  mirror.untold += 1;
+  mirror.aloneToday += 1;
+  const { requests, tokens: left, today } = mirror.kept;
+  mirror.kept = {
+    requests: Math.max(0, requests - 1),
+    tokens: Math.max(0, left - tokens),
+    today: Math.max(0, today - 1),
+  };
+}
+
+/**
+ * What is left to a process that loses Redis at `nowMs` (its own clock). Whatever was free when it last looked may have been granted to others since, but for what
+ * was kept for it; only when no call of that time counts any more it has its share of the limits. `livingMs`: for how long others are granted its share.
+ */
+export function recollect(mirror: Mirror, limits: Limits, nowMs: number, livingMs: number): Remembered {
+  const { aheadMs, heardAt, kept, processes } = mirror;
+  const untilMs = Math.max(nowMs, (heardAt ?? nowMs) + livingMs) + windowMs;
+  const allowance = {
+    untilMs,
+    requests: limits.requestsPerMinute === null ? Number.POSITIVE_INFINITY : kept.requests,
+    tokens: limits.tokensPerMinute === null ? Number.POSITIVE_INFINITY : kept.tokens,
+    today: limits.requestsPerDay === null ? Number.POSITIVE_INFINITY : kept.today,
+  };
+  const isToday = nowMs + aheadMs < mirror.dayEndsAt;
+  return {
+    processes,
+    own: mirror.own.map((grant) => ({ ...grant, at: grant.at - aheadMs })),
+    allowance: processes === 1 ? null : allowance,
+    grantedToday: isToday ? mirror.today + mirror.aloneToday - mirror.toldToday : 0,
+    dayEndsAt: (isToday ? mirror.dayEndsAt : nextPacificMidnight(nowMs + aheadMs)) - aheadMs,
+    blocked: mirror.blocked && { ...mirror.blocked, untilMs: mirror.blocked.untilMs - aheadMs },
+  };
+}

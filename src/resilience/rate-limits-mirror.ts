@@ -25,6 +25,8 @@ export interface Mirror {
   /** The epoch that knows of what this process was granted, but for what it was granted without Redis. */
   toldEpoch: string;
   untold: number;
+  /** Redis was away: it may have lost what it was told. */
+  isUnsure: boolean;
   tickets: number;
 }
 
@@ -57,6 +59,7 @@ export function makeMirror(): Mirror {
     toldToday: 0,
     toldEpoch: "",
     untold: 0,
+    isUnsure: false,
     tickets: 0,
   };
 }

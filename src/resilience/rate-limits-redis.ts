@@ -43,7 +43,7 @@ export interface SharedRateLimitsOptions {
   readonly cache: Cache;
   readonly limits: (bucket: string) => Limits;
   readonly now: () => number;
-  /** How long nothing is granted after the counters were lost, so that everybody can bring what they remember; two beats when left out. */
+  /** How long nothing is granted after the counters were lost, so that everybody can bring what they remember; five seconds when left out. */
   readonly recallMs?: number;
 }
 
@@ -56,6 +56,8 @@ const sociableMs = 50;
 /** A process says this often that it lives; a silent one may count for itself, and is counted in for a minute. */
 export const beatMs = 1_500;
 const livingMs = 5_000;
+/** Redis may have restarted: a connection is tried again after two seconds at most, a breaker leaves it alone for one, and then there is a beat. */
+const recallMs = 5_000;
 
 const ranks: Readonly<Record<Priority, number>> = { mention: 0, reply: 1, ambient: 2, background: 3 };
 
@@ -83,7 +85,7 @@ class RedisRateLimits implements SharedRateLimits {
 
   constructor(options: SharedRateLimitsOptions) {
     this.#options = options;
-    this.#recallMs = options.recallMs ?? 2 * beatMs;
+    this.#recallMs = options.recallMs ?? recallMs;
   }
 
   async take(ask: Ask): Promise<Answer> {
@@ -172,7 +174,7 @@ class RedisRateLimits implements SharedRateLimits {
 
   async #ask(ask: Ask, mode: "take" | "look"): Promise<Told> {
     const mirror = this.#mirror(ask.bucket);
-    if (mirror.untold > 0 || mirror.toldEpoch !== mirror.epoch) await this.#recall(ask.bucket);
+    if (mirror.isUnsure || mirror.untold > 0 || mirror.toldEpoch !== mirror.epoch) await this.#recall(ask.bucket);
     const order = this.#orderOf(ask, mode, mirror);
     const answer = await this.#run(takeScript, ask.bucket, [JSON.stringify(order)]);
     const [what, nowMs, known, ...rest] = answer as [string, number, number, ...(string | number)[]];
@@ -238,6 +240,7 @@ class RedisRateLimits implements SharedRateLimits {
     };
     const today = Number(await this.#run(recallScript, bucket, [JSON.stringify(order)]));
     if (today < 0) return;
+    mirror.isUnsure = false;
     mirror.toldEpoch = epoch;
     mirror.untold -= untold;
     if (isToday) mirror.toldToday = aloneToday;
@@ -256,9 +259,18 @@ class RedisRateLimits implements SharedRateLimits {
     return mirror;
   }
 
-  #run(script: Parameters<Cache["run"]>[0], bucket: string, args: readonly (string | number)[]): Promise<unknown> {
+  async #run(
+    script: Parameters<Cache["run"]>[0],
+    bucket: string,
+    args: readonly (string | number)[],
+  ): Promise<unknown> {
     const keys = bucketKeys.map((part) => `discord-agent:limits:${bucket}:${part}`);
-    return this.#options.cache.run(script, [...keys, membersKey], args);
+    try {
+      return await this.#options.cache.run(script, [...keys, membersKey], args);
+    } catch (error) {
+      this.#mirror(bucket).isUnsure = true;
+      throw error;
+    }
   }
 }
 

@@ -1,6 +1,6 @@
 import { asScript } from "../connections/redis.ts";
 
-// Of each bucket: grants (ticket by time), tokens (ticket to tokens), meta (epoch, day, today, base, until, reason, callers), waiting (caller by rank and number),
+// Of each bucket: grants (ticket by time), tokens (ticket to tokens), meta (epoch, server, day, today, base, until, reason, callers), waiting (caller by rank and number),
 // alive (caller by when it is forgotten), kept (process to what it may grant by itself), told (process to what it has told that it granted by itself, of this day).
 // Of all: members (process by when it was last seen). Time is Redis's own: clocks of processes differ.
 
@@ -25,6 +25,11 @@ local function turn(day)
 end
 local function expire()
   for _, key in ipairs(KEYS) do redis.call("PEXPIRE", key, 172800000) end
+end
+-- Which run of which server this is; the same for ever where it is not told.
+local function runs()
+  local told = redis.pcall("INFO", "server")
+  return type(told) == "string" and string.match(told, "run_id:(%x+)") or "unknown"
 end
 local function hold(untilMs, reason)
   if untilMs <= number("until") then return end
@@ -78,10 +83,12 @@ redis.call("ZREMRANGEBYSCORE", members, 0, now - a.silentMs)
 local known = redis.call("ZCARD", members)
 local living = redis.call("ZCOUNT", members, now - a.livingMs, "+inf")
 local current = redis.call("HGET", meta, "epoch")
-if not current then
-  -- Whatever was counted here is gone: those who remember what they were granted have a moment to say so.
+local server = runs()
+if not current or server ~= redis.call("HGET", meta, "server") then
+  -- Whatever was counted here is gone, or this server has it from its disk or from another one, as it was some time ago: those who remember what they were
+  -- granted have a moment to say so.
   current = a.newEpoch
-  redis.call("HSET", meta, "epoch", current, "base", number("day") > now and number("today") or 0)
+  redis.call("HSET", meta, "epoch", current, "server", server, "base", number("day") > now and number("today") or 0)
   hold(now + a.recallMs, "requests_per_minute")
   expire()
 end
@@ -177,7 +184,7 @@ export interface RecallOrder {
  */
 export const recallScript = asScript(`${prelude}
 local a = cjson.decode(ARGV[1])
-if redis.call("HGET", meta, "epoch") ~= a.epoch then return -1 end
+if redis.call("HGET", meta, "epoch") ~= a.epoch or redis.call("HGET", meta, "server") ~= runs() then return -1 end
 turn(a.dayEndsAt)
 redis.call("ZADD", members, now, a.process)
 local added = 0

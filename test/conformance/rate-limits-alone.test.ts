@@ -8,7 +8,7 @@ import type { Ask, Limits } from "../../src/resilience/rate-limits.ts";
 import { unguarded } from "../resilience/unguarded.ts";
 import { describeUnless } from "../servers/databases.ts";
 import { startRedis, type RedisServer } from "../servers/redis.ts";
-import { whyNoOwnRedis } from "../servers/shared.ts";
+import { askRedis, whyNoOwnRedis } from "../servers/shared.ts";
 
 const log = pino({ level: "silent" });
 const signal = new AbortController().signal;
@@ -154,5 +154,26 @@ describeUnless(await whyNoOwnRedis(), "limits of a fleet that loses its Redis", 
     );
     await lose(fleet);
     expect(await takeWherever(fleet)).toBe(0);
+  });
+
+  it("keep to a limit when Redis comes back as it was some time ago", async () => {
+    await server.close();
+    await use({ save: "3600 1000" });
+    const fleet = await openFleet(3, { ...none, requestsPerMinute: 15, requestsPerDay: 40 });
+    let granted = 0;
+    for (const one of fleet) granted += await take(one);
+    expect(await askRedis(server.url, "SAVE")).toContain("OK");
+    await vi.waitFor(async () => expect((granted += await takeWherever(fleet))).toBe(15), patience);
+    await lose(fleet);
+    await regain(fleet);
+    let more = 0;
+    const taken = async () => (more += await takeWherever(fleet));
+    const until = Date.now() + 8_000;
+    await vi.waitFor(async () => {
+      expect(await taken(), "of a minute whose fifteen are used").toBe(0);
+      expect(Date.now(), "everybody has told").toBeGreaterThan(until);
+    }, patience);
+    const { grantedToday } = (fleet[0] as One).shared.remembered("flash");
+    expect(grantedToday).toBe(15);
   });
 });

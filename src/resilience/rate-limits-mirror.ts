@@ -93,20 +93,23 @@ export function keepAloneGrant(mirror: Mirror, { at, tokens }: Grant, process: s
  */
 export function recollect(mirror: Mirror, limits: Limits, nowMs: number, livingMs: number): Remembered {
   const { aheadMs, heardAt, kept, processes } = mirror;
-  const untilMs = Math.max(nowMs, (heardAt ?? nowMs) + livingMs) + windowMs;
-  const allowance = {
-    untilMs,
-    requests: limits.requestsPerMinute === null ? Number.POSITIVE_INFINITY : kept.requests,
-    tokens: limits.tokensPerMinute === null ? Number.POSITIVE_INFINITY : kept.tokens,
-    today: limits.requestsPerDay === null ? Number.POSITIVE_INFINITY : kept.today,
-  };
   const isToday = nowMs + aheadMs < mirror.dayEndsAt;
+  const orAny = (limit: number | null, part: number) => (limit === null ? Number.POSITIVE_INFINITY : part);
+  const allowance: Allowance = {
+    untilMs: heardAt === null ? nowMs + windowMs : Math.max(nowMs, heardAt + livingMs) + windowMs,
+    requests: orAny(limits.requestsPerMinute, kept.requests),
+    tokens: orAny(limits.tokensPerMinute, kept.tokens),
+    today: orAny(limits.requestsPerDay, heardAt === null || !isToday ? Number.POSITIVE_INFINITY : kept.today),
+  };
+  const dayEndsAt = (isToday ? mirror.dayEndsAt : nextPacificMidnight(nowMs + aheadMs)) - aheadMs;
+  // Whoever has never met Redis may have taken the place of one that used up its part: of the day it has what is left of it by the clock.
+  const past = Math.min(1, Math.max(0, 1 - (dayEndsAt - nowMs) / 86_400_000)) * (limits.requestsPerDay ?? 0);
   return {
     processes,
     own: mirror.own.map((grant) => ({ ...grant, at: grant.at - aheadMs })),
-    allowance: processes === 1 ? null : allowance,
-    grantedToday: isToday ? mirror.today + mirror.aloneToday - mirror.toldToday : 0,
-    dayEndsAt: (isToday ? mirror.dayEndsAt : nextPacificMidnight(nowMs + aheadMs)) - aheadMs,
+    allowance: processes === 1 && heardAt !== null ? null : allowance,
+    grantedToday: heardAt === null ? past : isToday ? mirror.today + mirror.aloneToday - mirror.toldToday : 0,
+    dayEndsAt,
     blocked: mirror.blocked && { ...mirror.blocked, untilMs: mirror.blocked.untilMs - aheadMs },
   };
 }

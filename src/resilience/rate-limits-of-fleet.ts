@@ -113,8 +113,8 @@ class FleetRateLimits implements RateLimits, Component {
 
   #goAlone(): RateLimits {
     if (this.#alone !== null) return this.#alone;
-    const { log, buckets, shared } = this.#options;
-    this.#processes = Math.max(1, ...buckets.map((bucket) => shared?.remembered(bucket).processes ?? 1));
+    const { log } = this.#options;
+    this.#processes = Math.max(this.#options.countProcesses(), this.#remembered());
     log.warn(
       { component: "limits", processes: this.#processes },
       "the model's limits are not counted together: this process keeps to its share",
@@ -165,7 +165,12 @@ class FleetRateLimits implements RateLimits, Component {
     if (told === null && shared !== null) this.#goAlone();
     // Redis knew at least so many; whoever has come since is in the database.
     const counted = told === null ? countProcesses() : 1;
-    const remembered = this.#options.buckets.map((bucket) => shared?.remembered(bucket).processes ?? 1);
-    this.#processes = Math.max(1, counted, ...remembered);
+    this.#processes = Math.max(counted, this.#remembered());
+  }
+
+  /** As many as Redis knew of. */
+  #remembered(): number {
+    const { buckets, shared } = this.#options;
+    return Math.max(1, ...buckets.map((bucket) => shared?.remembered(bucket).processes ?? 1));
   }
 }

@@ -25,10 +25,10 @@ describeUnless(await whyNoOwnRedis(), "limits of a fleet that loses its Redis", 
   let server: RedisServer;
 
   type One = Awaited<ReturnType<typeof join>>;
-  const join = async (limits: Limits) => {
+  const join = async (limits: Limits, now = () => Date.now()) => {
     const redis = makeRedis({ guard: unguarded, url: server.url, metrics: makeMetrics(), log });
     await redis.start(AbortSignal.timeout(5_000), () => {});
-    const counting = { limits: () => limits, now: () => Date.now() };
+    const counting = { limits: () => limits, now };
     const shared = makeRedisRateLimits({ ...counting, cache: redis.cache });
     const fleet = makeFleetRateLimits({
       ...counting,
@@ -175,5 +175,19 @@ describeUnless(await whyNoOwnRedis(), "limits of a fleet that loses its Redis", 
     }, patience);
     const { grantedToday } = (fleet[0] as One).shared.remembered("flash");
     expect(grantedToday).toBe(15);
+  });
+
+  it("are not dealt again to a process that starts while Redis is away: it may have been there a moment ago", async () => {
+    await server.kill();
+    // Nine hours before midnight in California.
+    let nowMs = Date.parse("2026-06-01T22:00:00Z");
+    const one = await join({ ...none, requestsPerMinute: 15, requestsPerDay: 48 }, () => nowMs);
+    expect(await takeAll(one), "in its first minute").toBe(0);
+    const waiting = ask();
+    expect(await one.limits.estimateMs(waiting, 0, signal)).toBe(61_000);
+    nowMs += 61_000;
+    expect(await takeAll(one)).toBe(15);
+    nowMs += 61_000;
+    expect(await takeAll(one), "of the day what is left of it by the clock, 18 of 48").toBe(3);
   });
 });

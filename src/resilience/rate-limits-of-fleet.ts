@@ -141,6 +141,8 @@ class FleetRateLimits implements RateLimits, Component {
       // A share of less than one request a minute is one in more than a minute.
       windowMs: (bucket) =>
         windowMs * Math.max(1, this.#processes / (limits(bucket).requestsPerMinute ?? Number.POSITIVE_INFINITY)),
+      // Each may have one that is larger than its share, in the same minute. Where there never is a Redis it would wait for ever.
+      largest: (bucket) => (shared === null || this.#processes === 1 ? null : part(limits(bucket).tokensPerMinute)),
       known: (bucket) => {
         const remembered = known.get(bucket) ?? shared?.remembered(bucket);
         return remembered === undefined ? {} : this.#shareOf(remembered);

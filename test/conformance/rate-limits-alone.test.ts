@@ -190,4 +190,24 @@ describeUnless(await whyNoOwnRedis(), "limits of a fleet that loses its Redis", 
     nowMs += 61_000;
     expect(await takeAll(one), "of the day what is left of it by the clock, 18 of 48").toBe(3);
   });
+
+  it("send no call larger than a share alone: all of them may have one", async () => {
+    let nowMs = Date.now();
+    const fleet: One[] = [];
+    for (let i = 0; i < 3; i += 1) fleet.push(await join({ ...none, tokensPerMinute: 900 }, () => nowMs));
+    await vi.waitFor(async () => expect(await detail(fleet, "processes")).toEqual([3, 3, 3]), patience);
+    await lose(fleet);
+    let tokens = 0;
+    // Long after all that was kept, and what was granted with Redis.
+    for (let minute = 0; minute < 3; minute += 1) {
+      nowMs += 70_000;
+      tokens = 0;
+      for (const one of fleet) tokens += (await take(one, { tokens: 600 })) * 600;
+      for (const one of fleet) tokens += (await take(one, { tokens: 300 })) * 300;
+      expect(tokens).toBeLessThanOrEqual(900);
+    }
+    expect(tokens, "what fits into a share is let through").toBe(900);
+    const large = ask({ tokens: 600 });
+    expect(await fleet[0]?.limits.take(large, signal)).toMatchObject({ granted: false, reason: "tokens_per_minute" });
+  });
 });

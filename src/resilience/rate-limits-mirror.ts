@@ -69,9 +69,9 @@ export function keepGrant(mirror: Mirror, grant: Grant): void {
   mirror.own = [...mirror.own.filter(({ at }) => at + windowMs > grant.at), grant];
 }
 
-/** Notes a call that this process granted to itself, by its own clock, to be told to Redis as soon as it is back. */
-export function keepAloneGrant(mirror: Mirror, { at, tokens }: Grant, process: string): void {
-  const grant = { ticket: `${process} ${(mirror.tickets += 1)}`, at: at + mirror.aheadMs, tokens };
+/** Notes a call that this process granted to itself, by its own clock, to be told to Redis as soon as it is back; `suffix` ends its ticket. */
+export function keepAloneGrant(mirror: Mirror, { at, tokens }: Omit<Grant, "ticket">, suffix: string): void {
+  const grant = { ticket: `${(mirror.tickets += 1)} ${suffix}`, at: at + mirror.aheadMs, tokens };
   if (grant.at >= mirror.dayEndsAt) {
     mirror.dayEndsAt = nextPacificMidnight(grant.at);
     mirror.today = mirror.aloneToday = mirror.toldToday = 0;

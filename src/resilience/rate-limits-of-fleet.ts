@@ -71,7 +71,7 @@ class FleetRateLimits implements RateLimits, Component {
     const alone = this.#goAlone();
     const answer = await alone.take(ask, signal);
     if (!answer.granted) return answer;
-    shared?.remember(ask.bucket, { ticket: answer.ticket, at: now(), tokens: ask.tokens });
+    shared?.remember(ask, now());
     return { ...answer, ticket: `${ownTicket}${answer.ticket}` };
   }
 

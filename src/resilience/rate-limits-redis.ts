@@ -32,7 +32,7 @@ export interface SharedRateLimits extends RateLimits {
   /** Says that this process lives, brings what was granted without Redis, and looks at the counters. */
   beat(signal: AbortSignal): Promise<void>;
   /** What this process was granted without Redis, to be told to it as soon as it is back. */
-  remember(bucket: string, grant: Grant): void;
+  remember(ask: Ask, at: number): void;
   /** What is known of a bucket; asking for one makes `beat` look at it. */
   remembered(bucket: string): Remembered;
   /** This process ends: its share is the others'. */
@@ -67,6 +67,7 @@ type Told =
       readonly kind: "refused";
       readonly bucket: Bucket;
       readonly ahead: number;
+      readonly line: readonly string[];
       readonly nowMs: number;
       readonly share: number;
     };
@@ -99,7 +100,7 @@ class RedisRateLimits implements SharedRateLimits {
     const { at, reason } = this.#forecast(ask, told, told.ahead);
     // It may be somebody else's turn, or what is kept for others is not given back yet.
     const inMs = at > told.nowMs ? Math.max(told.ahead > 0 ? sociableMs : 1, at - told.nowMs) : sociableMs;
-    return { granted: false, retryInMs: Math.min(askAgainMs, inMs), reason };
+    return { granted: false, retryInMs: Math.min(askAgainMs, inMs), reason, line: told.line };
   }
 
   async estimateMs(ask: Ask, ahead: number): Promise<number> {
@@ -132,7 +133,7 @@ class RedisRateLimits implements SharedRateLimits {
   async beat(signal: AbortSignal): Promise<void> {
     for (const [bucket, mirror] of this.#mirrors) {
       const { kept } = mirror;
-      const look = () => this.#ask({ id: "", bucket, tokens: 0, priority: "mention" }, "look");
+      const look = () => this.#ask({ id: "", bucket, tokens: 0, priority: "mention", scope: "" }, "look");
       if (signal.aborted) return;
       await look();
       // What was kept for this process is the others' only when it has said that it knows.
@@ -142,8 +143,8 @@ class RedisRateLimits implements SharedRateLimits {
     }
   }
 
-  remember(bucket: string, grant: Grant): void {
-    keepAloneGrant(this.#mirror(bucket), grant, this.#process);
+  remember({ bucket, scope, tokens }: Ask, at: number): void {
+    keepAloneGrant(this.#mirror(bucket), { at, tokens }, `${this.#process}@${scope}`);
   }
 
   remembered(bucket: string): Remembered {
@@ -191,12 +192,13 @@ class RedisRateLimits implements SharedRateLimits {
     mirror.kept = { requests: Number(requests), tokens: Number(tokens), today: Number(ofToday) };
     mirror.blocked = blocked;
     if (what === "granted") return { kind: "granted", ticket: String(more[0]), at: nowMs };
-    const [ahead, living, ...flat] = more;
+    const [ahead, living, first, ...flat] = more;
+    const line = String(first).split(",");
     const grants: Grant[] = [];
     for (let i = 0; i < flat.length; i += 2)
       grants.push({ ticket: `other ${i}`, at: Number(flat[i]), tokens: Number(flat[i + 1]) });
     const bucket = { grants, dayEndsAt: Number(day), grantedToday: Number(today), blocked, allowance: null };
-    return { kind: "refused", bucket, ahead: Number(ahead), nowMs, share: Number(living) / mirror.processes };
+    return { kind: "refused", bucket, ahead: Number(ahead), line, nowMs, share: Number(living) / mirror.processes };
   }
 
   #orderOf(ask: Ask, mode: "take" | "look", mirror: Mirror): TakeOrder {
@@ -207,6 +209,7 @@ class RedisRateLimits implements SharedRateLimits {
       dayEndsAt: nextPacificMidnight(this.#options.now() + mirror.aheadMs),
       caller: ask.id,
       rank: ranks[ask.priority],
+      scope: ask.scope,
       patienceMs: 2 * askAgainMs,
       isTake: mode === "take",
       tokens: ask.tokens,

@@ -1,22 +1,34 @@
 import { asScript } from "../connections/redis.ts";
 
-// Of each bucket: grants (ticket by time), tokens (ticket to tokens), meta (epoch, server, day, today, base, until, reason, callers), waiting (caller by rank and number),
-// alive (caller by when it is forgotten), kept (process to what it may grant by itself), told (process to what it has told that it granted by itself, of this day).
+// Of each bucket: grants (ticket by time), tokens (ticket to tokens), meta (epoch, server, day, today, base, until, reason, callers), waiting (caller by rank, turn and
+// number), alive (caller by when it is forgotten), scopes (scope to how many it was granted in the window), asks (caller to rank and scope), kept (process to what it may grant by itself), told (process to what it has told that it granted by itself, of this day).
 // Of all: members (process by when it was last seen). Time is Redis's own: clocks of processes differ.
 
 /** Of a bucket, in the order of the scripts; the key of the members comes last. */
-export const bucketKeys = ["grants", "tokens", "meta", "waiting", "alive", "kept", "told"] as const;
+export const bucketKeys = ["grants", "tokens", "meta", "waiting", "alive", "kept", "told", "scopes", "asks"] as const;
 
 const prelude = `
-local grants, tokens, meta, waiting, alive, kept, told, members = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6], KEYS[7], KEYS[8]
+local grants, tokens, meta, waiting, alive, kept, told, scopes, asks, members = unpack(KEYS)
 local time = redis.call("TIME")
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 local function number(field) return tonumber(redis.call("HGET", meta, field) or "0") end
+-- A ticket ends with its scope.
+local function count(ticket, by)
+  local scope = string.match(ticket, "@([^@]*)$") or ""
+  if redis.call("HINCRBY", scopes, scope, by) <= 0 then redis.call("HDEL", scopes, scope) end
+end
+local function leave(id)
+  redis.call("ZREM", waiting, id)
+  redis.call("ZREM", alive, id)
+  redis.call("HDEL", asks, id)
+end
 local function forget(window)
-  for _, ticket in ipairs(redis.call("ZRANGEBYSCORE", grants, 0, now - window)) do redis.call("HDEL", tokens, ticket) end
+  for _, ticket in ipairs(redis.call("ZRANGEBYSCORE", grants, 0, now - window)) do
+    redis.call("HDEL", tokens, ticket)
+    count(ticket, -1)
+  end
   redis.call("ZREMRANGEBYSCORE", grants, 0, now - window)
-  for _, id in ipairs(redis.call("ZRANGEBYSCORE", alive, 0, now)) do redis.call("ZREM", waiting, id) end
-  redis.call("ZREMRANGEBYSCORE", alive, 0, now)
+  for _, id in ipairs(redis.call("ZRANGEBYSCORE", alive, 0, now)) do leave(id) end
 end
 local function turn(day)
   if number("day") > now then return end
@@ -51,6 +63,8 @@ export interface TakeOrder {
   /** Empty: nobody asks, the process only says that it lives. */
   readonly caller: string;
   readonly rank: number;
+  /** Without "@". */
+  readonly scope: string;
   readonly patienceMs: number;
   readonly isTake: boolean;
   readonly tokens: number;
@@ -73,7 +87,7 @@ export interface OrderLimits {
 
 /**
  * ARGV: a `TakeOrder`. Returns {what, now, known, …}: "stranger" and the epoch; or what is kept for the process (requests, tokens, today), until, reason, day,
- * today, and then of "granted" the ticket, of "refused" how many go first, how many processes live, and for each grant its time and tokens.
+ * today, and then of "granted" the ticket, of "refused" how many go first, how many processes live, who goes first of all, and for each grant its time and tokens.
  */
 export const takeScript = asScript(`${prelude}
 local a = cjson.decode(ARGV[1])
@@ -97,12 +111,18 @@ forget(a.windowMs)
 turn(a.dayEndsAt)
 if id ~= "" then
   if not redis.call("ZSCORE", waiting, id) then
-    redis.call("ZADD", waiting, a.rank * 1000000000000 + redis.call("HINCRBY", meta, "callers", 1), id)
+    local own, before = a.rank .. " " .. a.scope, 0
+    for _, other in ipairs(redis.call("HVALS", asks)) do before = before + (other == own and 1 or 0) end
+    -- As in fair-order.ts; in quarters, which is how far each call that goes raises the place of newcomers.
+    local turn = math.max(number("turn" .. a.rank), 4 * ((redis.call("HGET", scopes, a.scope) or 0) + before))
+    redis.call("ZADD", waiting, a.rank * 2e15 + math.min(turn, 1e6) * 1e9 + redis.call("HINCRBY", meta, "callers", 1) % 1e9, id)
+    redis.call("HSET", asks, id, own)
   end
   redis.call("ZADD", alive, now + a.patienceMs, id)
 end
+local place = id ~= "" and redis.call("ZSCORE", waiting, id)
 local ahead = id ~= "" and redis.call("ZRANK", waiting, id) or redis.call("ZCARD", waiting)
-local held, today, count, used = number("until"), number("today"), redis.call("ZCARD", grants), sum()
+local held, today, taken, used = number("until"), number("today"), redis.call("ZCARD", grants), sum()
 -- What the others would grant by themselves, were they to lose us now, is not free.
 local theirs = {0, 0, 0}
 local flat = redis.call("HGETALL", kept)
@@ -118,31 +138,34 @@ local function part(limit) return math.max(1, math.floor(limit * living / known)
 local function fits(limit, all) return limit < 0 or all <= limit end
 -- Who waits longer goes first; where there is room for all of them nobody waits for anybody.
 local isDayFree = fits(limits.today, today + ahead + 1) and fits(whole.today, today + ahead + 1 + theirs[3])
-local isEmpty = count == 0 and ahead == 0 and theirs[1] == 0 and theirs[2] == 0
-local isMinuteFree = (limits.requests < 0 or count + ahead < part(limits.requests)) and fits(whole.requests, count + ahead + 1 + theirs[1])
+local isEmpty = taken == 0 and ahead == 0 and theirs[1] == 0 and theirs[2] == 0
+local isMinuteFree = (limits.requests < 0 or taken + ahead < part(limits.requests)) and fits(whole.requests, taken + ahead + 1 + theirs[1])
   and (limits.tokens < 0 or used + a.tokens * (ahead + 1) <= part(limits.tokens)) and fits(whole.tokens, used + a.tokens * (ahead + 1) + theirs[2])
 local isFree = a.isTake and held <= now and isDayFree and (isEmpty or isMinuteFree)
-local ticket = id .. "@" .. now
+local ticket = id .. "@" .. now .. "@" .. a.scope
 if isFree then
   redis.call("ZADD", grants, now, ticket)
   redis.call("HSET", tokens, ticket, a.tokens)
-  redis.call("ZREM", waiting, id)
-  redis.call("ZREM", alive, id)
-  count, used, today = count + 1, used + a.tokens, redis.call("HINCRBY", meta, "today", 1)
+  count(ticket, 1)
+  leave(id)
+  local turn = math.max(number("turn" .. a.rank) + 1, math.floor(place % 2e15 / 1e9))
+  if redis.call("ZCARD", waiting) > 0 then redis.call("HSET", meta, "turn" .. a.rank, turn)
+  else redis.call("HDEL", meta, "turn0", "turn1", "turn2", "turn3") end
+  taken, used, today = taken + 1, used + a.tokens, redis.call("HINCRBY", meta, "today", 1)
 end
 -- What this process may grant by itself: all that is free where it is the only one; otherwise a little of the minute, nothing of it while mentions or replies
 -- wait, and its part of the day.
-local isWanted = redis.call("ZCOUNT", waiting, "-inf", "(2000000000000") > 0
-local function aside(limit, taken, others)
+local isWanted = redis.call("ZCOUNT", waiting, "-inf", "(4e15") > 0
+local function aside(limit, count, others)
   if limit < 0 or (known > 1 and isWanted) then return 0 end
-  local free = part(limit) - taken - others
+  local free = part(limit) - count - others
   return math.max(0, known > 1 and math.min(free, math.ceil(math.floor(limit / known) / 4)) or free)
 end
 local mine = {a.kept.requests, a.kept.tokens, a.kept.today}
 if held <= now then
   local left = math.max(0, whole.today - today)
   local mineToday = known > 1 and math.min(math.floor(left / known), left - theirs[3]) or left
-  mine = {aside(whole.requests, count, theirs[1]), aside(whole.tokens, used, theirs[2]), math.max(0, mineToday)}
+  mine = {aside(whole.requests, taken, theirs[1]), aside(whole.tokens, used, theirs[2]), math.max(0, mineToday)}
 end
 -- It may never hear this answer, and keep to what it had before.
 local most = {math.max(mine[1], a.kept.requests), math.max(mine[2], a.kept.tokens), math.max(mine[3], a.kept.today)}
@@ -155,6 +178,7 @@ if isFree then
 end
 table.insert(answer, ahead)
 table.insert(answer, living)
+table.insert(answer, table.concat(redis.call("ZRANGE", waiting, 0, 49), ","))
 if id == "" then return answer end
 flat = redis.call("ZRANGE", grants, 0, -1, "WITHSCORES")
 for i = 1, #flat, 2 do
@@ -191,6 +215,7 @@ local added = 0
 for _, grant in ipairs(a.grants) do
   if redis.call("ZADD", grants, "NX", grant[2], grant[1]) == 1 then
     redis.call("HSET", tokens, grant[1], grant[3])
+    count(grant[1], 1)
     added = added + 1
   end
 end
@@ -221,8 +246,7 @@ hold(now + ARGV[1], ARGV[2])`);
 
 /** ARGV: a caller that waits no longer. */
 export const leaveScript = asScript(`${prelude}
-redis.call("ZREM", waiting, ARGV[1])
-redis.call("ZREM", alive, ARGV[1])`);
+leave(ARGV[1])`);
 
 /** ARGV: a process that ends. */
 export const endScript = asScript(`redis.call("ZREM", KEYS[1], ARGV[1])`);

@@ -17,7 +17,7 @@ const none: Limits = { requestsPerMinute: null, tokensPerMinute: null, requestsP
 let callers = 0;
 const ask = (over: Partial<Ask> = {}): Ask => {
   callers += 1;
-  return { id: `caller ${callers}`, bucket: "flash", tokens: 1, priority: "mention", ...over };
+  return { id: `caller ${callers}`, bucket: "flash", tokens: 1, priority: "mention", scope: "1", ...over };
 };
 
 describeUnless(await whyNoOwnRedis(), "limits of a fleet that loses its Redis", () => {

@@ -218,6 +218,7 @@ class RedisRateLimits implements SharedRateLimits {
       kept: mirror.kept,
       silentMs,
       livingMs,
+      beatMs,
       newEpoch: randomUUID(),
       recallMs: this.#recallMs,
     };

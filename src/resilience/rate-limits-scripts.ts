@@ -75,6 +75,7 @@ export interface TakeOrder {
   readonly kept: OrderLimits;
   readonly silentMs: number;
   readonly livingMs: number;
+  readonly beatMs: number;
   readonly newEpoch: string;
   readonly recallMs: number;
 }
@@ -139,9 +140,12 @@ local function fits(limit, all) return limit < 0 or all <= limit end
 -- Who waits longer goes first; where there is room for all of them nobody waits for anybody.
 local isDayFree = fits(limits.today, today + ahead + 1) and fits(whole.today, today + ahead + 1 + theirs[3])
 local isEmpty = taken == 0 and ahead == 0 and theirs[1] == 0 and theirs[2] == 0
-local isMinuteFree = (limits.requests < 0 or taken + ahead < part(limits.requests)) and fits(whole.requests, taken + ahead + 1 + theirs[1])
-  and (limits.tokens < 0 or used + a.tokens * (ahead + 1) <= part(limits.tokens)) and fits(whole.tokens, used + a.tokens * (ahead + 1) + theirs[2])
-local isFree = a.isTake and held <= now and isDayFree and (isEmpty or isMinuteFree)
+local isMinuteFree = (limits.requests < 0 or taken + ahead < part(limits.requests))
+  and (limits.tokens < 0 or used + a.tokens * (ahead + 1) <= part(limits.tokens) or (taken == 0 and ahead == 0))
+local isTheirs = not fits(whole.requests, taken + ahead + 1 + theirs[1]) or not fits(whole.tokens, used + a.tokens * (ahead + 1) + theirs[2])
+local isFree = a.isTake and held <= now and isDayFree and (isEmpty or (isMinuteFree and not isTheirs))
+-- Whoever is only refused because of what is kept for others gets it as soon as they know.
+if a.isTake and held <= now and isMinuteFree and isTheirs then redis.call("HSET", meta, "wanted", now + 2 * a.beatMs) end
 local ticket = id .. "@" .. now .. "@" .. a.scope
 if isFree then
   redis.call("ZADD", grants, now, ticket)
@@ -153,12 +157,13 @@ if isFree then
   else redis.call("HDEL", meta, "turn0", "turn1", "turn2", "turn3") end
   taken, used, today = taken + 1, used + a.tokens, redis.call("HINCRBY", meta, "today", 1)
 end
--- What this process may grant by itself: all that is free where it is the only one; otherwise a little of the minute, nothing of it while mentions or replies
--- wait, and its part of the day.
-local isWanted = redis.call("ZCOUNT", waiting, "-inf", "(4e15") > 0
+-- What this process may grant by itself: all that is free where it is the only one; otherwise a little of the minute, but for what waiting mentions and replies need,
+-- and its part of the day.
+local isWanted = number("wanted") > now
+local mentions = redis.call("ZCOUNT", waiting, "-inf", "(4e15")
 local function aside(limit, count, others)
   if limit < 0 or (known > 1 and isWanted) then return 0 end
-  local free = part(limit) - count - others
+  local free = part(limit) - count - others - (known > 1 and math.ceil(mentions * math.max(1, count / math.max(1, taken))) or 0)
   return math.max(0, known > 1 and math.min(free, math.ceil(math.floor(limit / known) / 4)) or free)
 end
 local mine = {a.kept.requests, a.kept.tokens, a.kept.today}

@@ -1,20 +1,20 @@
-import { limitsFor, makeForecast, use, type Bucket } from "./forecast.ts";
+import { limitsFor, makeForecast, use, type Bucket, type Reason } from "./forecast.ts";
 import { nextPacificMidnight } from "./pacific-day.ts";
 import type { Ask, Limits, RateLimits } from "./rate-limits.ts";
 
 /** A minute, and a second for a call that travels faster than those before it. */
 export const windowMs = 61_000;
 
-/** When a call that is too large may be asked for again: longer than anybody waits in a line, where it would stand before all others. */
-const tooLargeMs = 360_000;
+/** When a call that is refused may be asked for again: longer than anybody waits in a line, where it would stand before all others. */
+const refusedMs = 360_000;
 
 export interface InProcessRateLimitsOptions {
   readonly limits: (bucket: string) => Limits;
   readonly now: () => number;
   /** Over which time the limits a minute are counted; `windowMs` when left out. */
   readonly windowMs?: (bucket: string) => number;
-  /** Calls of more tokens are refused, where others may have one as large; without it one larger than the limit goes when the window is empty. */
-  readonly largest?: (bucket: string) => number | null;
+  /** What a call has too much of to be let through at all, as others may have one like it; null: nothing. */
+  readonly refuses?: (ask: Ask) => Reason | null;
   /** What is known of a bucket already when it is first asked for. */
   readonly known?: (bucket: string) => Partial<Bucket>;
 }
@@ -24,7 +24,7 @@ export interface InProcessRateLimitsOptions {
  * between the grant and the first sign of an answer: the later one counts.
  */
 export function makeInProcessRateLimits(options: InProcessRateLimitsOptions): RateLimits {
-  const { limits, now, known = () => ({}), largest = () => null, windowMs: windowOf = () => windowMs } = options;
+  const { limits, now, known = () => ({}), refuses = () => null, windowMs: windowOf = () => windowMs } = options;
   const buckets = new Map<string, Bucket>();
   let tickets = 0;
   const bucketOf = (name: string): Bucket => {
@@ -39,10 +39,10 @@ export function makeInProcessRateLimits(options: InProcessRateLimitsOptions): Ra
   };
   const forecast = ({ bucket, priority }: Ask) =>
     makeForecast(bucketOf(bucket), limitsFor(limits(bucket), priority), windowOf(bucket), now());
-  const isTooLarge = ({ bucket, tokens }: Ask) => tokens > (largest(bucket) ?? Number.POSITIVE_INFINITY);
   return {
     take: async (ask) => {
-      if (isTooLarge(ask)) return { granted: false, retryInMs: tooLargeMs, reason: "tokens_per_minute" };
+      const fault = refuses(ask);
+      if (fault !== null) return { granted: false, retryInMs: refusedMs, reason: fault };
       const { at, reason } = forecast(ask)(ask.tokens);
       if (at > now()) return { granted: false, retryInMs: at - now(), reason };
       tickets += 1;
@@ -54,7 +54,7 @@ export function makeInProcessRateLimits(options: InProcessRateLimitsOptions): Ra
       return { granted: true, ticket: grant.ticket };
     },
     estimateMs: async (ask, ahead) => {
-      if (isTooLarge(ask)) return tooLargeMs;
+      if (refuses(ask) !== null) return refusedMs;
       const next = forecast(ask);
       for (let position = 0; position < ahead; position += 1) next(ask.tokens);
       return next(ask.tokens).at - now();

@@ -11,6 +11,8 @@ export interface Mirror {
   /** When Redis answered last, by our clock; null: never. */
   heardAt: number | null;
   processes: number;
+  /** How many of these come before this one; null: not known. */
+  place: number | null;
   blocked: Bucket["blocked"];
   /** What this process may grant by itself, were it to lose Redis now: nobody else is granted it. */
   kept: { requests: number; tokens: number; today: number };
@@ -34,6 +36,8 @@ export interface Mirror {
 export interface Remembered {
   /** How many processes count together; at least 1. */
   readonly processes: number;
+  /** How many of these come before this one; null: not known. */
+  readonly place: number | null;
   /** Those of this process that still count, oldest first. */
   readonly own: readonly Grant[];
   /** Null: this process is the only one, and knows all. */
@@ -50,6 +54,7 @@ export function makeMirror(): Mirror {
     aheadMs: 0,
     heardAt: null,
     processes: 1,
+    place: null,
     blocked: null,
     kept: { requests: 0, tokens: 0, today: 0 },
     today: 0,
@@ -106,6 +111,7 @@ export function recollect(mirror: Mirror, limits: Limits, nowMs: number, livingM
   const past = Math.min(1, Math.max(0, 1 - (dayEndsAt - nowMs) / 86_400_000)) * (limits.requestsPerDay ?? 0);
   return {
     processes,
+    place: mirror.place,
     own: mirror.own.map((grant) => ({ ...grant, at: grant.at - aheadMs })),
     allowance: processes === 1 && heardAt !== null ? null : allowance,
     grantedToday: heardAt === null ? past : isToday ? mirror.today + mirror.aloneToday - mirror.toldToday : 0,

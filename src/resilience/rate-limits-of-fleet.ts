@@ -138,16 +138,31 @@ class FleetRateLimits implements RateLimits, Component {
           requestsPerDay: part(requestsPerDay),
         };
       },
-      // A share of less than one request a minute is one in more than a minute.
-      windowMs: (bucket) =>
-        windowMs * Math.max(1, this.#processes / (limits(bucket).requestsPerMinute ?? Number.POSITIVE_INFINITY)),
-      // Each may have one that is larger than its share, in the same minute. Where there never is a Redis it would wait for ever.
-      largest: (bucket) => (shared === null || this.#processes === 1 ? null : part(limits(bucket).tokensPerMinute)),
+      // A share of less than one request a minute is one in more than a minute, where it is not known whose turn it is.
+      windowMs: (bucket) => {
+        const { requestsPerMinute } = limits(bucket);
+        const isKnown = requestsPerMinute === null || (shared?.remembered(bucket).place ?? null) !== null;
+        return isKnown ? windowMs : windowMs * Math.max(1, this.#processes / requestsPerMinute);
+      },
+      refuses: (ask) => this.#refuses(ask),
       known: (bucket) => {
         const remembered = known.get(bucket) ?? shared?.remembered(bucket);
         return remembered === undefined ? {} : this.#shareOf(remembered);
       },
     });
+  }
+
+  /** Each process may have a call that is larger than its share, or one more than there are, in the same minute. Where there never is a Redis such a call would wait for ever. */
+  #refuses({ bucket, tokens }: Ask) {
+    const { shared, limits } = this.#options;
+    if (shared === null || this.#processes === 1) return null;
+    const { requestsPerMinute, tokensPerMinute, requestsPerDay } = limits(bucket);
+    if (tokensPerMinute !== null && tokens > tokensPerMinute / this.#processes) return "tokens_per_minute";
+    // Where there are fewer than processes, the first of these have one each.
+    const place = shared.remembered(bucket).place ?? 0;
+    const isLate = (limit: number | null) => limit !== null && limit < this.#processes && place >= limit;
+    if (isLate(requestsPerMinute)) return "requests_per_minute";
+    return isLate(requestsPerDay) ? "requests_per_day" : null;
   }
 
   /** What this process counts as its own: the calls to itself, and of the day one part of as many as there are processes. */

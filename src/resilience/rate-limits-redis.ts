@@ -185,9 +185,10 @@ class RedisRateLimits implements SharedRateLimits {
       mirror.epoch = String(rest[0]);
       return this.#ask(ask, mode);
     }
-    const [requests, tokens, ofToday, until, reason, day, today, ...more] = rest;
+    const [place, requests, tokens, ofToday, until, reason, day, today, ...more] = rest;
     const blocked = Number(until) > nowMs ? { untilMs: Number(until), reason: reason as Reason } : null;
     this.#learn(mirror, Number(day), Number(today));
+    mirror.place = Number(place);
     mirror.heardAt = this.#options.now();
     mirror.kept = { requests: Number(requests), tokens: Number(tokens), today: Number(ofToday) };
     mirror.blocked = blocked;

@@ -87,7 +87,7 @@ export interface OrderLimits {
 }
 
 /**
- * ARGV: a `TakeOrder`. Returns {what, now, known, …}: "stranger" and the epoch; or what is kept for the process (requests, tokens, today), until, reason, day,
+ * ARGV: a `TakeOrder`. Returns {what, now, known, …}: "stranger" and the epoch; or how many processes come before this one by their names, what is kept for it (requests, tokens, today), until, reason, day,
  * today, and then of "granted" the ticket, of "refused" how many go first, how many processes live, who goes first of all, and for each grant its time and tokens.
  */
 export const takeScript = asScript(`${prelude}
@@ -176,7 +176,9 @@ end
 local most = {math.max(mine[1], a.kept.requests), math.max(mine[2], a.kept.tokens), math.max(mine[3], a.kept.today)}
 redis.call("HSET", kept, a.process, cjson.encode(most))
 expire()
-local answer = {isFree and "granted" or "refused", now, known, mine[1], mine[2], mine[3], held, redis.call("HGET", meta, "reason") or "", redis.call("HGET", meta, "day"), today}
+local before = 0
+for _, other in ipairs(redis.call("ZRANGE", members, 0, -1)) do before = before + (other < a.process and 1 or 0) end
+local answer = {isFree and "granted" or "refused", now, known, before, mine[1], mine[2], mine[3], held, redis.call("HGET", meta, "reason") or "", redis.call("HGET", meta, "day"), today}
 if isFree then
   table.insert(answer, ticket)
   return answer

@@ -73,7 +73,7 @@ describeUnless(await whyNoOwnRedis(), "limits of a fleet that loses its Redis", 
   };
   const lose = async (fleet: readonly One[]) => {
     await server.kill();
-    await vi.waitFor(() => expect(fleet.filter(({ redis }) => redis.cache.isOpen())).toEqual([]), patience);
+    await vi.waitFor(async () => expect(await detail(fleet, "shared")).toEqual(fleet.map(() => false)), patience);
   };
   const regain = async (fleet: readonly One[]) => {
     await server.start();
@@ -209,5 +209,17 @@ describeUnless(await whyNoOwnRedis(), "limits of a fleet that loses its Redis", 
     expect(tokens, "what fits into a share is let through").toBe(900);
     const large = ask({ tokens: 600 });
     expect(await fleet[0]?.limits.take(large, signal)).toMatchObject({ granted: false, reason: "tokens_per_minute" });
+  });
+
+  it("are not exceeded where there are more processes than requests", async () => {
+    let nowMs = Date.now();
+    const fleet: One[] = [];
+    for (let i = 0; i < 5; i += 1) fleet.push(await join({ ...none, requestsPerMinute: 2 }, () => nowMs));
+    await vi.waitFor(async () => expect(await detail(fleet, "processes")).toEqual([5, 5, 5, 5, 5]), patience);
+    await lose(fleet);
+    for (let minute = 0; minute < 3; minute += 1) {
+      nowMs += 70_000;
+      expect(await takeWherever(fleet)).toBe(2);
+    }
   });
 });

@@ -39,6 +39,8 @@ interface Errand<T> {
   readonly bucket: string;
   readonly tokens: number;
   readonly priority: Priority;
+  /** Empty: nobody's. */
+  readonly scope: string;
   readonly onDelay: (delay: Delay) => void;
   /** `arrived` is called as soon as the provider begins to answer. */
   readonly call: (signal: AbortSignal, arrived: () => void) => Promise<T>;
@@ -88,6 +90,7 @@ export function makeGovernor(options: GovernorOptions): Governor {
               bucket: request.space ?? model.embedder.space,
               tokens: request.texts.reduce((sum, text) => sum + estimateTokens(text), 0),
               priority: request.task === "document" ? "background" : request.priority,
+              scope: "",
               onDelay: () => {},
               call: (own) => model.embed(request, own),
               inputTokens: () => null,
@@ -117,6 +120,7 @@ function generation({ model, metrics }: GovernorOptions, request: GenerateReques
     bucket: request.model ?? model.name,
     tokens: estimateTokens(request.system) + estimateTokens(request.prompt),
     priority: request.priority,
+    scope: request.scope ?? "",
     onDelay: (delay) => request.onWait?.(delay),
     call: (signal, arrived) => {
       if (shown) request.onRestart?.();
@@ -139,9 +143,9 @@ function makeErrands(options: GovernorOptions, turnstileOf: (bucket: string) => 
   const unsettled = (error: unknown) => log.warn({ err: asError(error) }, "the count of the model's limits is off");
   const pass = async <T>(errand: Errand<T>, signal: AbortSignal): Promise<string> => {
     const arrivedAt = now();
-    const { bucket, tokens, priority } = errand;
+    const { bucket, tokens, priority, scope } = errand;
     const passage = await turnstileOf(bucket).enter(
-      { id: randomUUID(), bucket, tokens, priority },
+      { id: randomUUID(), bucket, tokens, priority, scope },
       errand.onDelay,
       signal,
     );

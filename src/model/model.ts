@@ -52,6 +52,8 @@ export interface GenerateRequest {
   /** A model name that replaces the configured one; null for the configured one. */
   readonly model: string | null;
   readonly priority: Priority;
+  /** Whose call it is, the guild's or the direct conversation's: the limits are shared fairly between these. Left out: nobody's. */
+  readonly scope?: string;
   /** Raw output text as it arrives. */
   readonly onText?: ((delta: string) => void) | undefined;
   /** The answer broke off and is begun anew: the text so far is void. */

@@ -13,6 +13,17 @@ export interface Grant {
   tokens: number;
 }
 
+/** What may be granted while it is not known what others were granted. */
+export interface Allowance {
+  /** How long that is so; epoch milliseconds. */
+  readonly untilMs: number;
+  /** Until then. */
+  requests: number;
+  tokens: number;
+  /** Until the day ends. */
+  today: number;
+}
+
 /** The state of one of the provider's counters. */
 export interface Bucket {
   /** Those that still count in the window, oldest first. */
@@ -20,6 +31,8 @@ export interface Bucket {
   dayEndsAt: number;
   grantedToday: number;
   blocked: { readonly untilMs: number; readonly reason: Reason } | null;
+  /** Null: all grants are known. */
+  allowance: Allowance | null;
 }
 
 /** How much of each limit a priority may use: what is left is kept for those that go first, who may come at any moment. */
@@ -43,6 +56,7 @@ export function makeForecast(bucket: Bucket, limits: Limits, windowMs: number, n
   const grants = bucket.grants.map(({ at, tokens }) => ({ at, tokens }));
   const { requestsPerMinute, tokensPerMinute, requestsPerDay } = limits;
   let { dayEndsAt, grantedToday } = bucket;
+  const left = bucket.allowance && { ...bucket.allowance };
   let at = Math.max(nowMs, bucket.blocked?.untilMs ?? 0);
   let oldest = 0;
   let tokensInWindow = grants.reduce((sum, grant) => sum + grant.tokens, 0);
@@ -50,6 +64,7 @@ export function makeForecast(bucket: Bucket, limits: Limits, windowMs: number, n
     if (at < dayEndsAt) return;
     dayEndsAt = nextPacificMidnight(at);
     grantedToday = 0;
+    if (left !== null) left.today = Number.POSITIVE_INFINITY;
   };
   const drop = (until: number) => {
     for (let grant = grants[oldest]; grant !== undefined && grant.at + windowMs <= until; grant = grants[oldest]) {
@@ -60,9 +75,14 @@ export function makeForecast(bucket: Bucket, limits: Limits, windowMs: number, n
   let reason: Reason = bucket.blocked?.reason ?? "requests_per_minute";
   return (tokens: number): { at: number; reason: Reason } => {
     turnDay();
-    if (requestsPerDay !== null && grantedToday >= requestsPerDay) {
+    if ((requestsPerDay !== null && grantedToday >= requestsPerDay) || (left !== null && left.today < 1)) {
       at = dayEndsAt;
       reason = "requests_per_day";
+      turnDay();
+    }
+    if (left !== null && at < left.untilMs && (left.requests < 1 || left.tokens < tokens)) {
+      at = left.untilMs;
+      reason = left.requests < 1 ? "requests_per_minute" : "tokens_per_minute";
       turnDay();
     }
     drop(at);
@@ -79,6 +99,14 @@ export function makeForecast(bucket: Bucket, limits: Limits, windowMs: number, n
     grants.push({ at, tokens });
     tokensInWindow += tokens;
     grantedToday += 1;
+    if (left !== null) use(left, tokens);
     return { at, reason };
   };
+}
+
+/** Takes one call of so many tokens off what may be granted. */
+export function use(allowance: Allowance, tokens: number): void {
+  allowance.requests -= 1;
+  allowance.tokens -= tokens;
+  allowance.today -= 1;
 }

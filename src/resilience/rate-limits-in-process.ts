@@ -1,17 +1,22 @@
-import { limitsFor, makeForecast, type Bucket, type Grant } from "./forecast.ts";
+import { limitsFor, makeForecast, use, type Bucket, type Reason } from "./forecast.ts";
 import { nextPacificMidnight } from "./pacific-day.ts";
-import type { Limits, RateLimits } from "./rate-limits.ts";
+import type { Ask, Limits, RateLimits } from "./rate-limits.ts";
 
 /** A minute, and a second for a call that travels faster than those before it. */
 export const windowMs = 61_000;
+
+/** When a call that is refused may be asked for again: longer than anybody waits in a line, where it would stand before all others. */
+const refusedMs = 360_000;
 
 export interface InProcessRateLimitsOptions {
   readonly limits: (bucket: string) => Limits;
   readonly now: () => number;
   /** Over which time the limits a minute are counted; `windowMs` when left out. */
   readonly windowMs?: (bucket: string) => number;
-  /** What has been let through already when a bucket is first asked for. */
-  readonly known?: (bucket: string) => readonly Grant[];
+  /** What a call has too much of to be let through at all, as others may have one like it; null: nothing. */
+  readonly refuses?: (ask: Ask) => Reason | null;
+  /** What is known of a bucket already when it is first asked for. */
+  readonly known?: (bucket: string) => Partial<Bucket>;
 }
 
 /**
@@ -19,41 +24,38 @@ export interface InProcessRateLimitsOptions {
  * between the grant and the first sign of an answer: the later one counts.
  */
 export function makeInProcessRateLimits(options: InProcessRateLimitsOptions): RateLimits {
-  const { limits, now, known = () => [], windowMs: windowOf = () => windowMs } = options;
+  const { limits, now, known = () => ({}), refuses = () => null, windowMs: windowOf = () => windowMs } = options;
   const buckets = new Map<string, Bucket>();
   let tickets = 0;
   const bucketOf = (name: string): Bucket => {
     let bucket = buckets.get(name);
     if (bucket === undefined) {
-      bucket = { grants: [...known(name)], dayEndsAt: nextPacificMidnight(now()), grantedToday: 0, blocked: null };
+      const nothing = { grants: [], dayEndsAt: nextPacificMidnight(now()), grantedToday: 0, blocked: null };
+      bucket = { ...nothing, allowance: null, ...known(name) };
       buckets.set(name, bucket);
     }
     forget(bucket, now(), windowOf(name));
     return bucket;
   };
+  const forecast = ({ bucket, priority }: Ask) =>
+    makeForecast(bucketOf(bucket), limitsFor(limits(bucket), priority), windowOf(bucket), now());
   return {
     take: async (ask) => {
-      const bucket = bucketOf(ask.bucket);
-      const { at, reason } = makeForecast(
-        bucket,
-        limitsFor(limits(ask.bucket), ask.priority),
-        windowOf(ask.bucket),
-        now(),
-      )(ask.tokens);
+      const fault = refuses(ask);
+      if (fault !== null) return { granted: false, retryInMs: refusedMs, reason: fault };
+      const { at, reason } = forecast(ask)(ask.tokens);
       if (at > now()) return { granted: false, retryInMs: at - now(), reason };
       tickets += 1;
       const grant = { ticket: String(tickets), at: now(), tokens: ask.tokens };
+      const bucket = bucketOf(ask.bucket);
       bucket.grants.push(grant);
       bucket.grantedToday += 1;
+      if (bucket.allowance !== null) use(bucket.allowance, ask.tokens);
       return { granted: true, ticket: grant.ticket };
     },
     estimateMs: async (ask, ahead) => {
-      const next = makeForecast(
-        bucketOf(ask.bucket),
-        limitsFor(limits(ask.bucket), ask.priority),
-        windowOf(ask.bucket),
-        now(),
-      );
+      if (refuses(ask) !== null) return refusedMs;
+      const next = forecast(ask);
       for (let position = 0; position < ahead; position += 1) next(ask.tokens);
       return next(ask.tokens).at - now();
     },
@@ -82,6 +84,7 @@ function forget(bucket: Bucket, nowMs: number, countsForMs: number): void {
   if (nowMs >= bucket.dayEndsAt) {
     bucket.dayEndsAt = nextPacificMidnight(nowMs);
     bucket.grantedToday = 0;
+    if (bucket.allowance !== null) bucket.allowance.today = Number.POSITIVE_INFINITY;
   }
   if (bucket.blocked !== null && bucket.blocked.untilMs <= nowMs) bucket.blocked = null;
 }

@@ -1,8 +1,9 @@
 import type { Component } from "../lifecycle/component.ts";
 import type { Logger } from "../log.ts";
-import type { Grant } from "./forecast.ts";
+import type { Bucket } from "./forecast.ts";
 import { makeInProcessRateLimits, windowMs } from "./rate-limits-in-process.ts";
-import { beatMs, type Remembered, type SharedRateLimits } from "./rate-limits-redis.ts";
+import { beatMs, type SharedRateLimits } from "./rate-limits-redis.ts";
+import type { Remembered } from "./rate-limits-mirror.ts";
 import type { Ask, Limits, RateLimits } from "./rate-limits.ts";
 
 export interface FleetRateLimitsOptions {
@@ -70,7 +71,7 @@ class FleetRateLimits implements RateLimits, Component {
     const alone = this.#goAlone();
     const answer = await alone.take(ask, signal);
     if (!answer.granted) return answer;
-    shared?.remember(ask.bucket, { ticket: answer.ticket, at: now(), tokens: ask.tokens });
+    shared?.remember(ask, now());
     return { ...answer, ticket: `${ownTicket}${answer.ticket}` };
   }
 
@@ -112,8 +113,8 @@ class FleetRateLimits implements RateLimits, Component {
 
   #goAlone(): RateLimits {
     if (this.#alone !== null) return this.#alone;
-    const { log, buckets, shared } = this.#options;
-    this.#processes = Math.max(1, ...buckets.map((bucket) => shared?.remembered(bucket).processes ?? 1));
+    const { log } = this.#options;
+    this.#processes = Math.max(this.#options.countProcesses(), this.#remembered());
     log.warn(
       { component: "limits", processes: this.#processes },
       "the model's limits are not counted together: this process keeps to its share",
@@ -124,6 +125,8 @@ class FleetRateLimits implements RateLimits, Component {
 
   #makeAlone(): RateLimits {
     const { limits, now, shared } = this.#options;
+    // As it is when Redis is lost, also for a bucket that is first asked for later.
+    const known = new Map(this.#options.buckets.map((bucket) => [bucket, shared?.remembered(bucket)]));
     const part = (limit: number | null) => (limit === null ? null : Math.max(1, Math.floor(limit / this.#processes)));
     return makeInProcessRateLimits({
       now,
@@ -135,11 +138,36 @@ class FleetRateLimits implements RateLimits, Component {
           requestsPerDay: part(requestsPerDay),
         };
       },
-      // A share of less than one request a minute is one in more than a minute.
-      windowMs: (bucket) =>
-        windowMs * Math.max(1, this.#processes / (limits(bucket).requestsPerMinute ?? Number.POSITIVE_INFINITY)),
-      known: (bucket) => (shared === null ? [] : shareOf(shared.remembered(bucket))),
+      // A share of less than one request a minute is one in more than a minute, where it is not known whose turn it is.
+      windowMs: (bucket) => {
+        const { requestsPerMinute } = limits(bucket);
+        const isKnown = requestsPerMinute === null || (shared?.remembered(bucket).place ?? null) !== null;
+        return isKnown ? windowMs : windowMs * Math.max(1, this.#processes / requestsPerMinute);
+      },
+      refuses: (ask) => this.#refuses(ask),
+      known: (bucket) => {
+        const remembered = known.get(bucket) ?? shared?.remembered(bucket);
+        return remembered === undefined ? {} : this.#shareOf(remembered);
+      },
     });
+  }
+
+  /** Each process may have a call that is larger than its share, or one more than there are, in the same minute. Where there never is a Redis such a call would wait for ever. */
+  #refuses({ bucket, tokens }: Ask) {
+    const { shared, limits } = this.#options;
+    if (shared === null || this.#processes === 1) return null;
+    const { requestsPerMinute, tokensPerMinute, requestsPerDay } = limits(bucket);
+    if (tokensPerMinute !== null && tokens > tokensPerMinute / this.#processes) return "tokens_per_minute";
+    // Where there are fewer than processes, the first of these have one each.
+    const place = shared.remembered(bucket).place ?? 0;
+    const isLate = (limit: number | null) => limit !== null && limit < this.#processes && place >= limit;
+    if (isLate(requestsPerMinute)) return "requests_per_minute";
+    return isLate(requestsPerDay) ? "requests_per_day" : null;
+  }
+
+  /** What this process counts as its own: the calls to itself, and of the day one part of as many as there are processes. */
+  #shareOf({ own, grantedToday, dayEndsAt, blocked, allowance }: Remembered): Partial<Bucket> {
+    return { grants: [...own], grantedToday: Math.ceil(grantedToday / this.#processes), dayEndsAt, blocked, allowance };
   }
 
   async #correct(ticket: string, work: (limits: RateLimits, ticket: string) => Promise<void>): Promise<void> {
@@ -154,16 +182,12 @@ class FleetRateLimits implements RateLimits, Component {
     if (told === null && shared !== null) this.#goAlone();
     // Redis knew at least so many; whoever has come since is in the database.
     const counted = told === null ? countProcesses() : 1;
-    const remembered = this.#options.buckets.map((bucket) => shared?.remembered(bucket).processes ?? 1);
-    this.#processes = Math.max(1, counted, ...remembered);
+    this.#processes = Math.max(counted, this.#remembered());
   }
-}
 
-/** What one of n processes counts as its own: every n-th grant that it knows of, or those to itself where these are more. */
-function shareOf({ processes, grants, own }: Remembered): readonly Grant[] {
-  const share = grants
-    .toReversed()
-    .filter((_, index) => index % processes === 0)
-    .toReversed();
-  return share.length > own.length ? share : own;
+  /** As many as Redis knew of. */
+  #remembered(): number {
+    const { buckets, shared } = this.#options;
+    return Math.max(1, ...buckets.map((bucket) => shared?.remembered(bucket).processes ?? 1));
+  }
 }

@@ -3,34 +3,36 @@ import type { Cache } from "../connections/redis.ts";
 import type { Priority } from "../envelope.ts";
 import { limitsFor, makeForecast, type Bucket, type Grant, type Reason } from "./forecast.ts";
 import { windowMs } from "./rate-limits-in-process.ts";
+import {
+  keepAloneGrant,
+  keepGrant,
+  makeMirror,
+  recollect,
+  type Mirror,
+  type Remembered,
+} from "./rate-limits-mirror.ts";
 import { nextPacificMidnight } from "./pacific-day.ts";
 import type { Answer, Ask, Limits, RateLimits } from "./rate-limits.ts";
 import {
   arrivedScript,
   blockScript,
+  bucketKeys,
   endScript,
   leaveScript,
   recallScript,
   settleScript,
   takeScript,
+  type OrderLimits,
+  type RecallOrder,
+  type TakeOrder,
 } from "./rate-limits-scripts.ts";
-
-/** What a process remembers of the shared counters, to go on by itself when they are gone. */
-export interface Remembered {
-  /** How many processes count together; at least 1. */
-  readonly processes: number;
-  /** Everybody's calls that still count as far as they are known, oldest first, by this process's own clock. */
-  readonly grants: readonly Grant[];
-  /** Those of this process: all of them. */
-  readonly own: readonly Grant[];
-}
 
 /** Rate limits that processes share. */
 export interface SharedRateLimits extends RateLimits {
   /** Says that this process lives, brings what was granted without Redis, and looks at the counters. */
   beat(signal: AbortSignal): Promise<void>;
   /** What this process was granted without Redis, to be told to it as soon as it is back. */
-  remember(bucket: string, grant: Grant): void;
+  remember(ask: Ask, at: number): void;
   /** What is known of a bucket; asking for one makes `beat` look at it. */
   remembered(bucket: string): Remembered;
   /** This process ends: its share is the others'. */
@@ -41,7 +43,7 @@ export interface SharedRateLimitsOptions {
   readonly cache: Cache;
   readonly limits: (bucket: string) => Limits;
   readonly now: () => number;
-  /** How long nothing is granted after the counters were lost, so that everybody can bring what they remember; two beats when left out. */
+  /** How long nothing is granted after the counters were lost, so that everybody can bring what they remember; five seconds when left out. */
   readonly recallMs?: number;
 }
 
@@ -54,25 +56,10 @@ const sociableMs = 50;
 /** A process says this often that it lives; a silent one may count for itself, and is counted in for a minute. */
 export const beatMs = 1_500;
 const livingMs = 5_000;
+/** Redis may have restarted: a connection is tried again after two seconds at most, a breaker leaves it alone for one, and then there is a beat. */
+const recallMs = 5_000;
 
 const ranks: Readonly<Record<Priority, number>> = { mention: 0, reply: 1, ambient: 2, background: 3 };
-
-/** What one process knows of one bucket. */
-interface Mirror {
-  epoch: string;
-  /** Redis's clock minus ours. */
-  aheadMs: number;
-  processes: number;
-  all: readonly Grant[];
-  /** Granted to this process, by Redis's clock, while they count. */
-  own: Grant[];
-  /** Granted to this process since midnight in California. */
-  ownToday: number;
-  dayEndsAt: number;
-  /** The epoch that knows of what this process was granted, but for what it was granted without Redis. */
-  toldEpoch: string;
-  untold: number;
-}
 
 type Told =
   | { readonly kind: "granted"; readonly ticket: string; readonly at: number }
@@ -80,6 +67,7 @@ type Told =
       readonly kind: "refused";
       readonly bucket: Bucket;
       readonly ahead: number;
+      readonly line: readonly string[];
       readonly nowMs: number;
       readonly share: number;
     };
@@ -98,20 +86,21 @@ class RedisRateLimits implements SharedRateLimits {
 
   constructor(options: SharedRateLimitsOptions) {
     this.#options = options;
-    this.#recallMs = options.recallMs ?? 2 * beatMs;
+    this.#recallMs = options.recallMs ?? recallMs;
   }
 
   async take(ask: Ask): Promise<Answer> {
     const told = await this.#ask(ask, "take");
     if (told.kind === "granted") {
       this.#waiting.delete(ask.id);
-      this.#keep(ask.bucket, { ticket: told.ticket, at: told.at, tokens: ask.tokens });
+      keepGrant(this.#mirror(ask.bucket), { ticket: told.ticket, at: told.at, tokens: ask.tokens });
       return { granted: true, ticket: told.ticket };
     }
     this.#waiting.add(ask.id);
     const { at, reason } = this.#forecast(ask, told, told.ahead);
-    const soonest = told.ahead > 0 ? sociableMs : 1;
-    return { granted: false, retryInMs: Math.min(askAgainMs, Math.max(soonest, at - told.nowMs)), reason };
+    // It may be somebody else's turn, or what is kept for others is not given back yet.
+    const inMs = at > told.nowMs ? Math.max(told.ahead > 0 ? sociableMs : 1, at - told.nowMs) : sociableMs;
+    return { granted: false, retryInMs: Math.min(askAgainMs, inMs), reason, line: told.line };
   }
 
   async estimateMs(ask: Ask, ahead: number): Promise<number> {
@@ -142,24 +131,25 @@ class RedisRateLimits implements SharedRateLimits {
   }
 
   async beat(signal: AbortSignal): Promise<void> {
-    for (const bucket of this.#mirrors.keys()) {
+    for (const [bucket, mirror] of this.#mirrors) {
+      const { kept } = mirror;
+      const look = () => this.#ask({ id: "", bucket, tokens: 0, priority: "mention", scope: "" }, "look");
       if (signal.aborted) return;
-      await this.#ask({ id: "", bucket, tokens: 0, priority: "mention" }, "look");
+      await look();
+      // What was kept for this process is the others' only when it has said that it knows.
+      const isLess =
+        mirror.kept.requests < kept.requests || mirror.kept.tokens < kept.tokens || mirror.kept.today < kept.today;
+      if (isLess && !signal.aborted) await look();
     }
   }
 
-  remember(bucket: string, grant: Grant): void {
-    const mirror = this.#mirror(bucket);
-    this.#keep(bucket, { ...grant, ticket: `${this.#process} ${grant.ticket}`, at: grant.at + mirror.aheadMs });
-    mirror.untold += 1;
+  remember({ bucket, scope, tokens }: Ask, at: number): void {
+    keepAloneGrant(this.#mirror(bucket), { at, tokens }, `${this.#process}@${scope}`);
   }
 
   remembered(bucket: string): Remembered {
-    const { processes, all, own, aheadMs } = this.#mirror(bucket);
-    const isElsewhere = ({ at }: Grant) => !own.some((one) => one.at === at);
-    const byOurClock = (grants: readonly Grant[]) => grants.map((grant) => ({ ...grant, at: grant.at - aheadMs }));
-    const grants = byOurClock([...all.filter(isElsewhere), ...own]).sort((a, b) => a.at - b.at);
-    return { processes, grants, own: byOurClock(own) };
+    const { limits, now } = this.#options;
+    return recollect(this.#mirror(bucket), limits(bucket), now(), livingMs);
   }
 
   async end(): Promise<void> {
@@ -185,26 +175,9 @@ class RedisRateLimits implements SharedRateLimits {
 
   async #ask(ask: Ask, mode: "take" | "look"): Promise<Told> {
     const mirror = this.#mirror(ask.bucket);
-    if (mirror.untold > 0 || mirror.toldEpoch !== mirror.epoch) await this.#recall(ask.bucket);
-    const { requestsPerMinute, tokensPerMinute, requestsPerDay } = this.#limitsOf(ask);
-    const answer = await this.#run(takeScript, ask.bucket, [
-      this.#process,
-      mirror.epoch,
-      windowMs,
-      nextPacificMidnight(this.#options.now() + mirror.aheadMs),
-      ask.id,
-      ranks[ask.priority],
-      2 * askAgainMs,
-      mode,
-      ask.tokens,
-      requestsPerMinute ?? -1,
-      tokensPerMinute ?? -1,
-      requestsPerDay ?? -1,
-      silentMs,
-      livingMs,
-      randomUUID(),
-      this.#recallMs,
-    ]);
+    if (mirror.isUnsure || mirror.untold > 0 || mirror.toldEpoch !== mirror.epoch) await this.#recall(ask.bucket);
+    const order = this.#orderOf(ask, mode, mirror);
+    const answer = await this.#run(takeScript, ask.bucket, [JSON.stringify(order)]);
     const [what, nowMs, known, ...rest] = answer as [string, number, number, ...(string | number)[]];
     mirror.aheadMs = nowMs - this.#options.now();
     mirror.processes = Math.max(1, known);
@@ -212,66 +185,102 @@ class RedisRateLimits implements SharedRateLimits {
       mirror.epoch = String(rest[0]);
       return this.#ask(ask, mode);
     }
-    if (what === "granted") return { kind: "granted", ticket: String(rest[0]), at: nowMs };
-    const [untilMs = 0, reason, day, today, ahead, living, ...flat] = rest;
+    const [place, requests, tokens, ofToday, until, reason, day, today, ...more] = rest;
+    const blocked = Number(until) > nowMs ? { untilMs: Number(until), reason: reason as Reason } : null;
+    this.#learn(mirror, Number(day), Number(today));
+    mirror.place = Number(place);
+    mirror.heardAt = this.#options.now();
+    mirror.kept = { requests: Number(requests), tokens: Number(tokens), today: Number(ofToday) };
+    mirror.blocked = blocked;
+    if (what === "granted") return { kind: "granted", ticket: String(more[0]), at: nowMs };
+    const [ahead, living, first, ...flat] = more;
+    const line = String(first).split(",");
     const grants: Grant[] = [];
     for (let i = 0; i < flat.length; i += 2)
       grants.push({ ticket: `other ${i}`, at: Number(flat[i]), tokens: Number(flat[i + 1]) });
-    mirror.all = grants;
-    const blocked = Number(untilMs) > nowMs ? { untilMs: Number(untilMs), reason: reason as Reason } : null;
-    const bucket = { grants, dayEndsAt: Number(day), grantedToday: Number(today), blocked };
-    return { kind: "refused", bucket, ahead: Number(ahead), nowMs, share: Number(living) / mirror.processes };
+    const bucket = { grants, dayEndsAt: Number(day), grantedToday: Number(today), blocked, allowance: null };
+    return { kind: "refused", bucket, ahead: Number(ahead), line, nowMs, share: Number(living) / mirror.processes };
+  }
+
+  #orderOf(ask: Ask, mode: "take" | "look", mirror: Mirror): TakeOrder {
+    return {
+      process: this.#process,
+      epoch: mirror.epoch,
+      windowMs,
+      dayEndsAt: nextPacificMidnight(this.#options.now() + mirror.aheadMs),
+      caller: ask.id,
+      rank: ranks[ask.priority],
+      scope: ask.scope,
+      patienceMs: 2 * askAgainMs,
+      isTake: mode === "take",
+      tokens: ask.tokens,
+      limits: asOrder(this.#limitsOf(ask)),
+      whole: asOrder(this.#options.limits(ask.bucket)),
+      kept: mirror.kept,
+      silentMs,
+      livingMs,
+      beatMs,
+      newEpoch: randomUUID(),
+      recallMs: this.#recallMs,
+    };
   }
 
   /** Tells Redis what this process was granted, which it may not know: it was away, or was emptied. Telling it again changes nothing. */
   async #recall(bucket: string): Promise<void> {
     const mirror = this.#mirror(bucket);
     const now = this.#options.now() + mirror.aheadMs;
+    const dayEndsAt = nextPacificMidnight(now);
+    const isToday = mirror.dayEndsAt === dayEndsAt;
     const counting = mirror.own.filter(({ at }) => at + windowMs > now);
-    // What counts in no minute any more counts for the day; Redis knows of it unless it was emptied.
-    const older = mirror.toldEpoch === mirror.epoch ? 0 : mirror.ownToday - counting.length;
-    const told = counting.flatMap(({ ticket, at, tokens }) => [ticket, Math.round(at), tokens]);
-    const { epoch, untold } = mirror;
-    await this.#run(recallScript, bucket, [this.#process, epoch, this.#recallMs, Math.max(0, older), ...told]);
+    const { epoch, untold, aloneToday } = mirror;
+    const order: RecallOrder = {
+      process: this.#process,
+      epoch,
+      recallMs: this.#recallMs,
+      dayEndsAt,
+      seenToday: isToday && mirror.toldEpoch !== epoch ? mirror.today : -1,
+      aloneToday: isToday ? aloneToday : 0,
+      toldToday: isToday ? mirror.toldToday : 0,
+      grants: counting.map(({ ticket, at, tokens }) => [ticket, Math.round(at), tokens] as const),
+    };
+    const today = Number(await this.#run(recallScript, bucket, [JSON.stringify(order)]));
+    if (today < 0) return;
+    mirror.isUnsure = false;
     mirror.toldEpoch = epoch;
     mirror.untold -= untold;
+    if (isToday) mirror.toldToday = aloneToday;
+    this.#learn(mirror, dayEndsAt, today);
   }
 
-  #keep(bucket: string, grant: Grant): void {
-    const mirror = this.#mirror(bucket);
-    if (grant.at >= mirror.dayEndsAt) {
-      mirror.dayEndsAt = nextPacificMidnight(grant.at);
-      mirror.ownToday = 0;
-    }
-    mirror.own = [...mirror.own.filter(({ at }) => at + windowMs > grant.at), grant];
-    mirror.ownToday += 1;
+  #learn(mirror: Mirror, dayEndsAt: number, today: number): void {
+    if (dayEndsAt !== mirror.dayEndsAt) mirror.aloneToday = mirror.toldToday = 0;
+    mirror.dayEndsAt = dayEndsAt;
+    mirror.today = today;
   }
 
   #mirror(bucket: string): Mirror {
-    let mirror = this.#mirrors.get(bucket);
-    if (mirror === undefined) {
-      mirror = {
-        epoch: "",
-        aheadMs: 0,
-        processes: 1,
-        all: [],
-        own: [],
-        ownToday: 0,
-        dayEndsAt: 0,
-        toldEpoch: "",
-        untold: 0,
-      };
-      this.#mirrors.set(bucket, mirror);
-    }
+    const mirror = this.#mirrors.get(bucket) ?? makeMirror();
+    this.#mirrors.set(bucket, mirror);
     return mirror;
   }
 
-  #run(script: Parameters<Cache["run"]>[0], bucket: string, args: readonly (string | number)[]): Promise<unknown> {
-    const keys = ["grants", "tokens", "meta", "waiting", "alive"].map(
-      (part) => `discord-agent:limits:${bucket}:${part}`,
-    );
-    return this.#options.cache.run(script, [...keys, membersKey], args);
+  async #run(
+    script: Parameters<Cache["run"]>[0],
+    bucket: string,
+    args: readonly (string | number)[],
+  ): Promise<unknown> {
+    const keys = bucketKeys.map((part) => `discord-agent:limits:${bucket}:${part}`);
+    try {
+      return await this.#options.cache.run(script, [...keys, membersKey], args);
+    } catch (error) {
+      this.#mirror(bucket).isUnsure = true;
+      throw error;
+    }
   }
 }
 
 const membersKey = "discord-agent:limits:members";
+
+function asOrder({ requestsPerMinute, tokensPerMinute, requestsPerDay }: Limits): OrderLimits {
+  return { requests: requestsPerMinute ?? -1, tokens: tokensPerMinute ?? -1, today: requestsPerDay ?? -1 };
+}

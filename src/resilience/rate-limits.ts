@@ -16,14 +16,17 @@ export interface Ask {
   /** Expected input tokens. */
   readonly tokens: number;
   readonly priority: Priority;
+  /** Whose call it is: the limits are shared fairly between the scopes of a priority. Empty: nobody's. */
+  readonly scope: string;
 }
 
 export type Answer =
   | { readonly granted: true; readonly ticket: string }
-  /** `retryInMs`: when one may be free, true if nobody else asks before. */
+  /** `retryInMs`: when one may be free, true if nobody else asks before. `line`: the callers that go first of all, in this order, where the limits keep the line. */
   | {
       readonly granted: false;
       readonly retryInMs: number;
+      readonly line?: readonly string[];
       readonly reason: "requests_per_minute" | "tokens_per_minute" | "requests_per_day";
     };
 

@@ -1,4 +1,5 @@
 import type { Priority } from "../envelope.ts";
+import { goesFirst, makeFairOrder, type Place } from "./fair-order.ts";
 import type { Answer, Ask, RateLimits } from "./rate-limits.ts";
 
 type Reason = Extract<Answer, { granted: false }>["reason"];
@@ -15,7 +16,7 @@ type Passage =
   /** It would take `waitMs`, longer than the caller is patient. */
   | { readonly admitted: false; readonly waitMs: number; readonly reason: Reason };
 
-/** Lets callers of one bucket through in order of priority, as fast as the limits allow. */
+/** Lets callers of one bucket through in order of priority and fairly between guilds, as fast as the limits allow. */
 export interface Turnstile {
   /** Callers that wait. */
   waiting(): number;
@@ -27,9 +28,8 @@ export interface Turnstile {
   close(reason: Error): void;
 }
 
-interface Waiter {
+interface Waiter extends Place {
   readonly ask: Ask;
-  readonly rank: number;
   readonly arrivedAt: number;
   /** It was sent away before, was told to come back about now, and came. */
   readonly returned: boolean;
@@ -67,6 +67,7 @@ class Line {
   private readonly patienceMs: number;
   private readonly now: () => number;
   private readonly book: ReturnType<typeof makeBook>;
+  private readonly order: ReturnType<typeof makeFairOrder>;
   private running = false;
   private closed: Error | null = null;
   private reason: Reason = "requests_per_minute";
@@ -76,15 +77,28 @@ class Line {
     this.patienceMs = patienceMs;
     this.now = now;
     this.book = makeBook(now);
+    this.order = makeFairOrder(now);
   }
 
   async enter(ask: Ask, onDelay: (delay: Delay) => void, signal: AbortSignal): Promise<Passage> {
     signal.throwIfAborted();
     const rank = ranks[ask.priority];
     const settle = Promise.withResolvers<Passage>();
-    const returned = this.book.isKept(rank);
-    const waiter: Waiter = { ask, rank, arrivedAt: this.now(), returned, onDelay, signal, settle, promisedAt: null };
-    const place = this.queue.findIndex((other) => other.rank > rank);
+    const kept = this.book.keep(rank, ask.scope);
+    const turn = this.order.turnOf(rank, ask.scope, [...this.queue, ...this.book.toCome()]);
+    const waiter: Waiter = {
+      ask,
+      rank,
+      scope: ask.scope,
+      turn: Math.min(turn, kept?.turn ?? turn),
+      arrivedAt: this.now(),
+      returned: kept !== null,
+      onDelay,
+      signal,
+      settle,
+      promisedAt: null,
+    };
+    const place = this.queue.findIndex((other) => !goesFirst(other, waiter));
     this.queue.splice(place === -1 ? this.queue.length : place, 0, waiter);
     const onAbort = () => {
       this.leave(waiter);
@@ -111,12 +125,15 @@ class Line {
         head.settle.reject(answer.error);
       } else if (answer.granted) {
         this.leave(head);
+        this.order.went(head, this.queue.length === 0);
         head.settle.resolve({ admitted: true, ticket: answer.ticket });
       } else if (this.closed !== null) {
         this.leave(head);
         head.settle.reject(this.closed);
       } else {
         this.reason = answer.reason;
+        this.arrange(answer.line ?? []);
+        if (this.queue[0] !== head && answer.line?.[0] === this.queue[0]?.ask.id) continue;
         const rung = this.bell.sleep(answer.retryInMs);
         await this.tellAll();
         if (this.queue.length === 0) this.bell.ring();
@@ -124,6 +141,15 @@ class Line {
       }
     }
     this.running = false;
+  }
+
+  /** Puts those whose order the limits know into that order, each where one of them stood. */
+  private arrange(line: readonly string[]): void {
+    const places = new Map(line.map((id, index) => [id, index]));
+    const placeOf = ({ ask }: Waiter) => places.get(ask.id) ?? Number.POSITIVE_INFINITY;
+    const known = this.queue.filter((waiter) => places.has(waiter.ask.id)).sort((a, b) => placeOf(a) - placeOf(b));
+    for (const [index, waiter] of this.queue.entries())
+      if (places.has(waiter.ask.id)) this.queue[index] = known.shift() ?? waiter;
   }
 
   private async tellAll(): Promise<void> {
@@ -135,12 +161,12 @@ class Line {
 
   private async tell(waiter: Waiter, position: number): Promise<void> {
     const { limits, now, queue, reason } = this;
-    const ahead = position + (waiter.returned ? 0 : this.book.before(waiter.rank));
+    const ahead = position + (waiter.returned ? 0 : this.book.before(waiter));
     const tokens = queue.slice(0, position + 1).reduce((sum, other) => sum + other.ask.tokens, 0) / (position + 1);
     const waitMs = await limits.estimateMs({ ...waiter.ask, tokens: Math.ceil(tokens) }, ahead, waiter.signal);
     if (now() - waiter.arrivedAt + waitMs > this.patienceMs) {
       this.leave(waiter);
-      this.book.add(now() + waitMs, waiter.rank);
+      this.book.add(now() + waitMs, waiter);
       waiter.settle.resolve({ admitted: false, waitMs, reason });
       return;
     }
@@ -160,17 +186,19 @@ class Line {
 
 /** Who was told to come back when, so that the next one is not told the same time. */
 function makeBook(now: () => number) {
-  let appointments: { readonly at: number; readonly rank: number }[] = [];
+  let appointments: (Place & { readonly at: number })[] = [];
   return {
-    add: (at: number, rank: number) => void appointments.push({ at, rank }),
-    /** Those still to come who go before somebody new of this rank. */
-    before: (rank: number) => appointments.filter((one) => one.at > now() && one.rank <= rank).length,
-    /** True when somebody of this rank was told to come about now; that appointment is then kept and gone. */
-    isKept(rank: number): boolean {
+    add: (at: number, { rank, scope, turn }: Place) => void appointments.push({ at, rank, scope, turn }),
+    toCome: (): readonly Place[] => appointments.filter(({ at }) => at > now()),
+    /** Those still to come who go before somebody new with this place. */
+    before: (place: Place) => appointments.filter((one) => one.at > now() && goesFirst(one, place)).length,
+    /** The appointment of somebody of this rank and scope who was told to come about now, which is then kept and gone. */
+    keep(rank: number, scope: string): Place | null {
       appointments = appointments.filter((one) => one.at + graceMs > now());
-      const index = appointments.findIndex((one) => one.rank === rank && one.at <= now() + noticeableMs);
-      if (index !== -1) appointments.splice(index, 1);
-      return index !== -1;
+      const index = appointments.findIndex(
+        (one) => one.rank === rank && one.scope === scope && one.at <= now() + noticeableMs,
+      );
+      return index === -1 ? null : (appointments.splice(index, 1)[0] ?? null);
     },
   };
 }

@@ -1,4 +1,4 @@
-import { subjectOf } from "../envelope.ts";
+import { scopeOf, subjectOf } from "../envelope.ts";
 import { ForeseenError } from "../errors.ts";
 import type { Recalled } from "../memory/memory.ts";
 import { estimateTokens } from "../model/governor.ts";
@@ -111,6 +111,7 @@ function makeRequest(
     temperature: only?.model.temperature ?? null,
     model: only?.model.name ?? null,
     priority: thought.priority,
+    scope: scopeOf(envelope),
     onText: (delta) => {
       const next = heard.stream.push(delta);
       const agent = names.has(next.agent ?? "") ? (next.agent ?? "") : fallback.name;

@@ -5,7 +5,7 @@ const { signal } = new AbortController();
 let callers = 0;
 const ask = (over: Partial<Ask> = {}): Ask => {
   callers += 1;
-  return { id: `caller ${callers}`, bucket: "flash", tokens: 1, priority: "mention", ...over };
+  return { id: `caller ${callers}`, bucket: "flash", tokens: 1, priority: "mention", scope: "1", ...over };
 };
 
 /** What every rate limit promises; `make` gives one that counts nothing yet, on the machine's own clock. */

@@ -33,6 +33,7 @@ describe("under the provider's limits", () => {
     const arrival = fc.record({
       gap: fc.nat(8_000),
       priority: fc.constantFrom<Priority>("mention", "reply", "ambient", "background"),
+      scope: fc.constantFrom("1", "2", "3"),
     });
     await fc.assert(
       fc.asyncProperty(
@@ -43,10 +44,10 @@ describe("under the provider's limits", () => {
           const { governor, calls } = open({ limits: { requestsPerMinute }, patienceMs: Infinity });
           const promised = new Map<string, number>();
           const answers: Promise<unknown>[] = [];
-          for (const [index, { gap, priority }] of arrivals.entries()) {
+          for (const [index, { gap, priority, scope }] of arrivals.entries()) {
             await vi.advanceTimersByTimeAsync(gap);
             const onWait = (wait: Wait) => promised.set(String(index), Date.now() - noon + wait.waitMs);
-            answers.push(governor.generate(requestFor(String(index), { priority, onWait }), patient));
+            answers.push(governor.generate(requestFor(String(index), { priority, scope, onWait }), patient));
           }
           await vi.runAllTimersAsync();
           await Promise.all(answers);

@@ -4,7 +4,7 @@ import { makeInProcessRateLimits } from "../../src/resilience/rate-limits-in-pro
 import type { Ask, Limits } from "../../src/resilience/rate-limits.ts";
 
 const { signal } = new AbortController();
-const ask = (tokens = 1): Ask => ({ id: "1", bucket: "flash", tokens, priority: "mention" });
+const ask = (tokens = 1): Ask => ({ id: "1", bucket: "flash", tokens, priority: "mention", scope: "1" });
 
 const open = (limits: Partial<Limits>, start = Date.parse("2026-06-01T12:00:00Z")) => {
   const clock = { now: start };

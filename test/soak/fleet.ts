@@ -5,19 +5,23 @@ import { askRedis } from "../servers/shared.ts";
 import { runToEnd } from "../failure/process.ts";
 import { startDiscordSimulator, type DiscordSimulator } from "../simulators/discord/simulator.ts";
 import type { User } from "../simulators/discord/world/records.ts";
+import type { QuotaLimits } from "../simulators/gemini/quota.ts";
 import { startGeminiSimulator, type Simulator } from "../simulators/gemini/simulator.ts";
 import { pause, startCrew, type Crew, type Post } from "./crew.ts";
 import { slowPosts, untilAnswered, type SoakOptions } from "./discord.ts";
 import { planSoak, strikeAnything, type Blow, type Deed } from "./plan.ts";
+import { limitsOf, quotaUsed } from "./quota.ts";
 import { makeStage, type Conversation } from "./stage.ts";
 import { tellTimeline } from "./timeline.ts";
 import { judge, readAnswers, type Asked, type Verdict } from "./verdict.ts";
 
-/** What it came to; `faults` tells what happened to the messages that something went wrong with, or that waited for more than half a minute. */
+/** What it came to; `faults` tells what happened to the messages that something went wrong with, or that waited for more than two minutes. */
 interface FleetReport extends Omit<Verdict, "faulty"> {
   /** Answers that another agent's voice has spoken. */
   readonly wrongVoice: number;
   readonly quotaViolations: number;
+  /** The part of each of the model's limits that was used, in the busiest minute and in all: 1 when the limit was met. */
+  readonly quotaUsed: Readonly<Record<keyof QuotaLimits, number>>;
   /** Errors that nobody had caught, and processes that ended by themselves. */
   readonly unhandled: number;
   readonly maxWaitMs: number;
@@ -35,8 +39,9 @@ const displayNames = { mira: "Mira", teo: "Teo", juno: "Juno" } as const;
 type AgentName = (typeof agents)[number];
 
 const mostTimelines = 5;
-/** Many more than are asked for, and far fewer than a storm of repeated calls would be. */
-const requestsPerMinute = 3_000;
+/** Longer than a minute's limit makes people wait that is used up, and a process that has just lost Redis. */
+const longMs = 120_000;
+const model = "gemini-3.5-flash-lite";
 
 interface Place {
   readonly simulator: DiscordSimulator;
@@ -53,10 +58,11 @@ interface Place {
  */
 export async function soakFleet(options: SoakOptions): Promise<FleetReport> {
   const startedMs = Date.now();
-  const place = await openPlace();
+  const limits = limitsOf(options.messages);
+  const place = await openPlace(limits);
   const database = await place.postgres.createDatabase();
   const homes = await Promise.all(crewRoles.map(() => temporaryFolder()));
-  const env = environment(place, database.url);
+  const env = environment(place, database.url, limits);
   const migrated = await runToEnd([], { cwd: process.cwd(), env: { ...env, ROLE: "migrate" } });
   if (migrated.code !== 0) throw new Error(migrated.stderr.join("\n"));
   const posts: Post[] = homes.map(({ path }, bot) => ({ home: path, env: { ...env, ROLE: crewRoles[bot] ?? "" } }));
@@ -70,12 +76,13 @@ export async function soakFleet(options: SoakOptions): Promise<FleetReport> {
     const asked = readAnswers(place.simulator, channels);
     const { faulty, ...numbers } = judge(asked, 1, place.simulator.report().identifies);
     const misspoken = asked.filter((one) => !isSpokenRight(one, place)).map(({ messageId }) => messageId);
-    const slow = asked.filter((one) => waitOf(one) > 30_000).map(({ messageId }) => messageId);
+    const slow = asked.filter((one) => waitOf(one) > longMs).map(({ messageId }) => messageId);
     const told = [...new Set([...faulty, ...misspoken, ...slow])].slice(0, mostTimelines);
     return {
       ...numbers,
       wrongVoice: misspoken.length,
       quotaViolations: place.gemini.violations.length,
+      quotaUsed: quotaUsed(place.gemini, model, limits),
       unhandled: uncaught(crew) + crew.crashes.length + codes.filter((code) => code !== 0).length,
       maxWaitMs: Math.max(...asked.map(waitOf)),
       blows,
@@ -96,11 +103,11 @@ export async function soakFleet(options: SoakOptions): Promise<FleetReport> {
   }
 }
 
-async function openPlace(): Promise<Place> {
+async function openPlace(limits: QuotaLimits): Promise<Place> {
   const [postgres, redis, gemini] = await Promise.all([
     startPostgres(),
     startRedis(),
-    startGeminiSimulator({ requestsPerMinute, enforce: true }),
+    startGeminiSimulator({ ...limits, enforce: true }),
   ]);
   const simulator = await startDiscordSimulator();
   simulator.faults.add(slowPosts);
@@ -116,7 +123,11 @@ async function openPlace(): Promise<Place> {
   return { simulator, gemini, postgres, redis, stage, voices };
 }
 
-function environment({ simulator, gemini, redis }: Place, postgresql: string): Readonly<Record<string, string>> {
+function environment(
+  { simulator, gemini, redis }: Place,
+  postgresql: string,
+  limits: ReturnType<typeof limitsOf>,
+): Readonly<Record<string, string>> {
   return {
     DISCORD_TOKEN: "sim-reception-token-0000",
     DISCORD_TOKEN_TEO: "sim-voice-teo-0000",
@@ -125,7 +136,10 @@ function environment({ simulator, gemini, redis }: Place, postgresql: string): R
     DISCORD_LEASE_SECONDS: "2",
     GEMINI_API_KEY: "sim",
     GEMINI_BASE_URL: gemini.url,
-    GEMINI_REQUESTS_PER_MINUTE: String(requestsPerMinute),
+    GEMINI_MODEL: model,
+    GEMINI_REQUESTS_PER_MINUTE: String(limits.requestsPerMinute),
+    GEMINI_TOKENS_PER_MINUTE: String(limits.tokensPerMinute),
+    GEMINI_REQUESTS_PER_DAY: String(limits.requestsPerDay),
     POSTGRESQL_URL: postgresql,
     REDIS_URL: redis.url,
     LOG_LEVEL: "debug",

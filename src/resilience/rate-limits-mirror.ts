@@ -21,6 +21,9 @@ export interface Mirror {
   dayEndsAt: number;
   /** Granted to this process, while they count. */
   own: Grant[];
+  /** Granted to all as of the last beat, by ticket: a Redis that was emptied does not know of those that have ended meanwhile. */
+  everybodys: Map<string, Grant>;
+  seenAt: number;
   /** Granted on that day by this process itself, and how many of these Redis has been told. */
   aloneToday: number;
   toldToday: number;
@@ -60,6 +63,8 @@ export function makeMirror(): Mirror {
     today: 0,
     dayEndsAt: 0,
     own: [],
+    everybodys: new Map(),
+    seenAt: 0,
     aloneToday: 0,
     toldToday: 0,
     toldEpoch: "",
@@ -118,4 +123,16 @@ export function recollect(mirror: Mirror, limits: Limits, nowMs: number, livingM
     dayEndsAt,
     blocked: mirror.blocked && { ...mirror.blocked, untilMs: mirror.blocked.untilMs - aheadMs },
   };
+}
+
+/** Notes what was granted to all, as a beat was told it: ticket, time and tokens of each. */
+export function keepEverybodys(mirror: Mirror, flat: readonly (string | number)[], nowMs: number): void {
+  for (let i = 0; i < flat.length; i += 3)
+    mirror.everybodys.set(String(flat[i]), {
+      ticket: String(flat[i]),
+      at: Number(flat[i + 1]),
+      tokens: Number(flat[i + 2]),
+    });
+  for (const { ticket, at } of mirror.everybodys.values()) if (at + windowMs <= nowMs) mirror.everybodys.delete(ticket);
+  mirror.seenAt = nowMs;
 }

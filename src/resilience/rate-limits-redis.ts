@@ -5,6 +5,7 @@ import { limitsFor, makeForecast, type Bucket, type Grant, type Reason } from ".
 import { windowMs } from "./rate-limits-in-process.ts";
 import {
   keepAloneGrant,
+  keepEverybodys,
   keepGrant,
   makeMirror,
   recollect,
@@ -195,6 +196,7 @@ class RedisRateLimits implements SharedRateLimits {
     if (what === "granted") return { kind: "granted", ticket: String(more[0]), at: nowMs };
     const [ahead, living, first, ...flat] = more;
     const line = String(first).split(",");
+    if (ask.id === "") keepEverybodys(mirror, flat.splice(0), nowMs);
     const grants: Grant[] = [];
     for (let i = 0; i < flat.length; i += 2)
       grants.push({ ticket: `other ${i}`, at: Number(flat[i]), tokens: Number(flat[i + 1]) });
@@ -220,6 +222,7 @@ class RedisRateLimits implements SharedRateLimits {
       silentMs,
       livingMs,
       beatMs,
+      sinceMs: mirror.seenAt,
       newEpoch: randomUUID(),
       recallMs: this.#recallMs,
     };
@@ -231,7 +234,10 @@ class RedisRateLimits implements SharedRateLimits {
     const now = this.#options.now() + mirror.aheadMs;
     const dayEndsAt = nextPacificMidnight(now);
     const isToday = mirror.dayEndsAt === dayEndsAt;
-    const counting = mirror.own.filter(({ at }) => at + windowMs > now);
+    // An emptied Redis learns from all what all were granted: some of them may have ended.
+    const others = mirror.toldEpoch === mirror.epoch ? [] : mirror.everybodys.values();
+    const all = new Map([...others, ...mirror.own].map((grant) => [grant.ticket, grant]));
+    const counting = [...all.values()].filter(({ at }) => at + windowMs > now);
     const { epoch, untold, aloneToday } = mirror;
     const order: RecallOrder = {
       process: this.#process,

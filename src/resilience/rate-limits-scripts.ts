@@ -76,6 +76,8 @@ export interface TakeOrder {
   readonly silentMs: number;
   readonly livingMs: number;
   readonly beatMs: number;
+  /** Where nobody asks, the answer names the grants since then, each by ticket, time and tokens. */
+  readonly sinceMs: number;
   readonly newEpoch: string;
   readonly recallMs: number;
 }
@@ -186,7 +188,14 @@ end
 table.insert(answer, ahead)
 table.insert(answer, living)
 table.insert(answer, table.concat(redis.call("ZRANGE", waiting, 0, 49), ","))
-if id == "" then return answer end
+if id == "" then
+  for _, one in ipairs(redis.call("ZRANGEBYSCORE", grants, a.sinceMs, "+inf")) do
+    table.insert(answer, one)
+    table.insert(answer, tonumber(redis.call("ZSCORE", grants, one)))
+    table.insert(answer, tonumber(redis.call("HGET", tokens, one) or "0"))
+  end
+  return answer
+end
 flat = redis.call("ZRANGE", grants, 0, -1, "WITHSCORES")
 for i = 1, #flat, 2 do
   table.insert(answer, tonumber(flat[i + 1]))

@@ -70,7 +70,7 @@ export async function fetchMissed(
 /** What a look through a channel has found, oldest first. */
 interface Look {
   readonly messages: readonly WireMessage[];
-  /** What is still there of the time before, back to `from`; null where that cannot be told. */
+  /** What is still there of the time before, back to `from`, the oldest that was seen: of what is older nothing is concluded. Null where it cannot be told. */
   readonly known: { readonly from: Snowflake; readonly messages: readonly WireMessage[] } | null;
   /** Messages that were seen and are older than they may be. */
   readonly tooOld: number;
@@ -109,7 +109,6 @@ async function lookThrough(
   const found: WireMessage[] = [];
   let hasOlder = true;
   let isReadable = true;
-  let isAll = false;
   let before: Snowflake | null = null;
   for (let pages = 0; hasOlder && pages < mostPages; pages += 1) {
     const page: readonly unknown[] = await rest.call(
@@ -124,7 +123,6 @@ async function lookThrough(
     const messages = page.flatMap((value) => readMessage(value) ?? []).map((one) => ({ ...one, ...place }));
     found.push(...messages);
     isReadable &&= messages.length === page.length;
-    isAll = page.length < pageSize;
     before = messages.map(({ id }) => id).reduce<Snowflake | null>(older, null);
     hasOlder = page.length === pageSize && before !== null && BigInt(before) > BigInt(newer(after, oldest));
   }
@@ -134,8 +132,12 @@ async function lookThrough(
     .sort((a, b) => (BigInt(a.id) < BigInt(b.id) ? -1 : 1));
   // What could not be read is not deleted.
   const known = isReadable && before !== null ? found.filter(({ id }) => BigInt(id) <= BigInt(after)) : null;
-  const from = isAll ? "0" : (before ?? "0");
-  return { messages, known: known && { from, messages: known }, tooOld: missed.length - messages.length, hasOlder };
+  return {
+    messages,
+    known: known && { from: before ?? "0", messages: known },
+    tooOld: missed.length - messages.length,
+    hasOlder,
+  };
 }
 
 /** Edits and deletions are told to those who listen, and to nobody later. */

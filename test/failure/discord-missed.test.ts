@@ -135,6 +135,8 @@ it("what was edited or deleted while nobody listened is so too where something n
       "";
     await house.start();
     const say = (text: string) => world.say({ channel: general, author: ann, text });
+    // Of what is older than all that is seen nothing is concluded.
+    say("good morning");
     const bicycle = say("my bicycle is called Rocinante");
     const boat = say("my boat is called Pinta");
     world.interact({ user: ann, channel: general, command: "ask", options: { text: "is my horse called Babieca" } });

@@ -1,4 +1,4 @@
-import { countTokens, textOf } from "../simulators/gemini/replies.ts";
+import { countInput } from "../simulators/gemini/replies.ts";
 import type { QuotaLimits } from "../simulators/gemini/quota.ts";
 import type { Simulator } from "../simulators/gemini/simulator.ts";
 
@@ -20,9 +20,7 @@ export function limitsOf(messages: number): Readonly<Record<keyof QuotaLimits, n
 
 /** The part of each limit that was used: in the busiest minute, and in all. */
 export function quotaUsed({ requests }: Simulator, model: string, limits: ReturnType<typeof limitsOf>) {
-  const calls = requests
-    .filter((one) => one.model === model)
-    .map(({ at, body }) => ({ at, tokens: countTokens(textOf(body)) }));
+  const calls = requests.filter((one) => one.model === model).map(({ at, body }) => ({ at, tokens: countInput(body) }));
   let [first, tokens, most, mostTokens] = [0, 0, 0, 0];
   for (const [index, call] of calls.entries()) {
     tokens += call.tokens;

@@ -22,12 +22,22 @@ interface Schema {
   readonly propertyOrdering?: readonly string[];
 }
 
+function contentsOf({ systemInstruction, content, contents = [] }: Body): readonly Content[] {
+  return [systemInstruction, content, ...contents].filter((one) => one !== undefined);
+}
+
 export function textOf(body: Body): string {
-  const contents = [body.systemInstruction, body.content, ...(body.contents ?? [])];
-  return contents
-    .flatMap((content) => content?.parts ?? [])
+  return contentsOf(body)
+    .flatMap(({ parts = [] }) => parts)
     .map((part) => part.text ?? "")
     .join("\n");
+}
+
+/** What a request brings, each part by itself, as the API counts them. */
+export function countInput(body: Body): number {
+  return contentsOf(body)
+    .flatMap(({ parts = [] }) => parts)
+    .reduce((sum, part) => sum + countTokens(part.text ?? ""), 0);
 }
 
 export function countTokens(text: string): number {

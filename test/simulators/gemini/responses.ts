@@ -1,7 +1,7 @@
 import type { ServerResponse } from "node:http";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Behaviour, FaultName } from "./behaviours.ts";
-import { bringsFunctionResponse, countTokens, replyTo, textOf, type Body } from "./replies.ts";
+import { bringsFunctionResponse, countInput, countTokens, replyTo, type Body } from "./replies.ts";
 
 export interface Pace {
   readonly firstTokenMs: number;
@@ -69,7 +69,7 @@ function write(response: ServerResponse, text: string): Promise<void> {
 
 function chunksOf(body: Body, behaviour: Behaviour, stream: boolean): readonly object[] {
   const text = replyTo(body, behaviour);
-  const inputTokens = countTokens(textOf(body));
+  const inputTokens = countInput(body);
   const usageMetadata = {
     promptTokenCount: inputTokens,
     candidatesTokenCount: countTokens(text),

@@ -4,7 +4,7 @@ import type { AddressInfo } from "node:net";
 import { text as readText } from "node:stream/consumers";
 import { faults, makeScript, type Behaviour } from "./behaviours.ts";
 import { makeQuota, type QuotaLimits, type Violation } from "./quota.ts";
-import { countTokens, embeddingOf, textOf, type Body } from "./replies.ts";
+import { countInput, embeddingOf, textOf, type Body } from "./replies.ts";
 import { generate, refuse, type Pace } from "./responses.ts";
 
 export type { Behaviour } from "./behaviours.ts";
@@ -67,7 +67,7 @@ export async function startGeminiSimulator(options: SimulatorOptions = {}): Prom
     };
     requests.push(captured);
     response.once("close", () => (captured.aborted = !response.writableFinished));
-    const violation = quota.arrive(model, countTokens(textOf(body)));
+    const violation = quota.arrive(model, countInput(body));
     if (violation !== null && options.enforce === true) {
       const fault = violation.limit === "requests_per_day" ? "429-day" : "429-minute";
       return void refuse(response, fault, quota.retryDelaySeconds(model));

@@ -60,12 +60,15 @@ describe("the replies that docs/operations/health-checks.md shows are those of a
     const wanted = withoutValues(shown("metrics"));
     expect(wanted.length).toBeGreaterThan(20);
     // A turn is counted a moment after its answer is out.
-    await vi.waitFor(async () => {
-      const text = await ask("/metrics");
-      const real = new Set(withoutValues(text));
-      expect(wanted.filter((line) => !real.has(line))).toEqual([]);
-      expect(page).toContain(`of the ${[...text.matchAll(/^# TYPE /gm)].length} metrics`);
-    });
+    await vi.waitFor(
+      async () => {
+        const text = await ask("/metrics");
+        const real = new Set(withoutValues(text));
+        expect(wanted.filter((line) => !real.has(line))).toEqual([]);
+        expect(page).toContain(`of the ${[...text.matchAll(/^# TYPE /gm)].length} metrics`);
+      },
+      { timeout: 10_000, interval: 100 },
+    );
   });
 
   it("status, with a sentence for every key", async () => {

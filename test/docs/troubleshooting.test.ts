@@ -1,9 +1,17 @@
 import { readFileSync } from "node:fs";
+import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
+import { stringify } from "yaml";
+import { readConfig } from "../../src/config.ts";
+import { validateFiles } from "../../src/settings/agents-file.ts";
+import { temporaryFolder } from "../connections/fresh-database.ts";
 import { errorCodes, warnings } from "./sentences.ts";
 
-const page = readFileSync(join(import.meta.dirname, "..", "..", "docs", "operations", "troubleshooting.md"), "utf8");
+const root = join(import.meta.dirname, "..", "..");
+const page = readFileSync(join(root, "docs", "operations", "troubleshooting.md"), "utf8");
+const agentHead = { apiVersion: "discord-agent.dev/v1alpha1", kind: "Agent" };
+const plain = { description: "knows everything", prompt: "You know everything." };
 const exitCodes = ["0", "1", "78", "129, 130, 143", "137"];
 
 describe("docs/operations/troubleshooting.md", () => {
@@ -24,6 +32,36 @@ describe("docs/operations/troubleshooting.md", () => {
     );
     const known = [...warnings()];
     expect(said.filter((words) => words.length >= 10 && !known.some((one) => one.includes(words)))).toEqual([]);
+  });
+
+  it("shows sentences with field and remedy as they are said", async () => {
+    const [, rest = ""] = page.split("## Sentences that name field and remedy\n");
+    const [section = ""] = rest.split("\n## ");
+    const saidOf = (environment: Readonly<Record<string, string>>) => {
+      try {
+        return `nothing of ${JSON.stringify(readConfig(environment))}`;
+      } catch (error) {
+        return (error as Error).message;
+      }
+    };
+    const folder = await temporaryFolder();
+    const path = join(folder.path, "agents.yaml");
+    const agent = (name: string, more: object) =>
+      stringify({ ...agentHead, metadata: { name }, spec: { ...plain, displayName: name, default: true, ...more } });
+    await writeFile(path, `${agent("mira", { handoffs: ["mira"] })}---\n${agent("teo", {})}`);
+    const { faults } = validateFiles([path]);
+    await folder.remove();
+    expect(faults).toHaveLength(2);
+
+    const sentences = [
+      saidOf({ LANES: "abc" }),
+      saidOf({ GEMINI_REQUESTS_PER_MINUTE: "fast" }),
+      ...faults.map(({ where, problem, remedy }) => `${where.split(" ").at(-1)}: ${problem}. ${remedy}`),
+    ];
+    expect(sentences.filter((said) => !section.includes(said))).toEqual([]);
+    const ofTheCluster = "handoffs names the agent itself: remove its own name from spec.handoffs";
+    expect(section).toContain(ofTheCluster);
+    expect(readFileSync(join(root, "k8s", "crds", "agents.yaml"), "utf8")).toContain(ofTheCluster);
   });
 
   it("has every exit code", () => {

@@ -1,4 +1,7 @@
+import { globSync, readFileSync } from "node:fs";
+import { join } from "node:path";
 import { expect, it } from "vitest";
+import { parseAllDocuments } from "yaml";
 import { releaseOf } from "./release-of.ts";
 
 it("the bot may do what its code asks the API server for, and nothing else", () => {
@@ -11,4 +14,40 @@ it("the bot may do what its code asks the API server for, and nothing else", () 
     // cluster/events.ts: one POST to core/v1.
     { apiGroups: [""], resources: ["events"], verbs: ["create"] },
   ]);
+});
+
+interface Pod {
+  readonly automountServiceAccountToken?: boolean;
+  readonly containers: readonly Container[];
+  readonly initContainers?: readonly Container[];
+  readonly volumes?: readonly { readonly name: string; readonly projected?: object }[];
+}
+interface Container {
+  readonly name: string;
+  readonly volumeMounts?: readonly { readonly name: string }[];
+}
+
+it("a token of the API server is in the bot's own container and in no other", () => {
+  const root = join(import.meta.dirname, "..", "..");
+  const files = globSync("k8s/{trial,production}/*.yaml", { cwd: root }).map((path) =>
+    readFileSync(join(root, path), "utf8"),
+  );
+  const objects = files.flatMap((text) =>
+    parseAllDocuments(text).map((one) => one.toJS() as { spec?: { template?: { spec: Pod } } } | null),
+  );
+  const pods = objects.flatMap((one) => one?.spec?.template?.spec ?? []);
+  expect(pods.length).toBeGreaterThanOrEqual(5);
+  for (const pod of pods) {
+    expect(pod.automountServiceAccountToken).toBe(false);
+    const tokens = new Set(
+      (pod.volumes ?? [])
+        .filter(({ projected }) => JSON.stringify(projected ?? {}).includes("serviceAccountToken"))
+        .map(({ name }) => name),
+    );
+    const holders = [...pod.containers, ...(pod.initContainers ?? [])].filter(({ volumeMounts = [] }) =>
+      volumeMounts.some(({ name }) => tokens.has(name)),
+    );
+    expect(holders.map(({ name }) => name)).toEqual(tokens.size === 0 ? [] : ["discord-agent"]);
+  }
+  expect(pods.filter(({ volumes }) => JSON.stringify(volumes ?? []).includes("serviceAccountToken"))).toHaveLength(3);
 });

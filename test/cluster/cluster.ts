@@ -25,7 +25,7 @@ export interface TestNamespace {
   /** Runs this when the suite ends. */
   readonly atTheEnd: (close: () => Promise<void> | void) => void;
   /** Connections that go through an address of which a test can cut and move what goes through; `token`: as this ServiceAccount. */
-  readonly through: (token?: string) => Promise<Pick<Detour, "forwarder" | "api">>;
+  readonly through: (token?: string) => Promise<Omit<Detour, "close">>;
 }
 
 /** As `describeOnCluster`, for what needs nodes that have the image; `whyNot`: what else is missing. */

@@ -134,6 +134,22 @@ export async function killApiServer(): Promise<() => Promise<void>> {
   };
 }
 
+/** Kills the node's kubelet and starts it again; resolves when the node is ready. What the kubelet kept of the API server's objects is gone then. */
+export async function restartKubelet(): Promise<void> {
+  process.kill(await pidOf("kubelet"), "SIGKILL");
+  const began = new Date().toISOString().replace(/\.\d+/, "");
+  await run(join(process.env["CLUSTER_DIR"] ?? "", "cmd", "kubelet"));
+  const jsonpath =
+    'jsonpath={.items[0].status.conditions[?(@.type=="Ready")].status} {.items[0].status.conditions[?(@.type=="Ready")].lastHeartbeatTime}';
+  await vi.waitFor(
+    async () => {
+      const [isReady, heard = ""] = (await runKubectl(["get", "nodes", "-o", jsonpath])).split(" ");
+      expect([isReady, heard > began]).toEqual(["True", true]);
+    },
+    { timeout: 120_000, interval: 500 },
+  );
+}
+
 /** Freezes the node's kubelet; resolves to what lets it go on. */
 export async function freezeKubelet(): Promise<() => void> {
   const pid = await pidOf("kubelet");

@@ -6,13 +6,17 @@ import { parseArgs } from "node:util";
 import { committed } from "../cdk8s/committed.ts";
 import { withoutTimes } from "./archive.ts";
 import { billOfMaterials } from "./bill-of-materials.ts";
+import { basesOf, buildCommand, floating } from "./image-build.ts";
 
 const usage = `npm run package                    writes a release into dist/release
 npm run package -- --out DIR       writes it there
 
   --sign KEY        signs the chart with this key, by its user id or a part of it; helm asks for its passphrase
   --keyring FILE    where the key is: gpg --export-secret-keys > FILE
+  --base IMAGE      what the image of the release stands on, by digest: NAME@sha256:…
+  --build-base IMAGE   what it is built in, by digest; with both, the command that builds it is printed
 `;
+const repository = "ghcr.io/discord-agent/discord-agent";
 
 const root = join(import.meta.dirname, "..");
 const sums = "SHA256SUMS";
@@ -37,12 +41,15 @@ function makeRelease(): void {
       out: { type: "string", default: join("dist", "release") },
       sign: { type: "string" },
       keyring: { type: "string" },
+      base: { type: "string" },
+      "build-base": { type: "string" },
       help: { type: "boolean", default: false },
     },
   });
   if (flags.help) return void process.stdout.write(usage);
   const signer = signerOf(flags.sign, flags.keyring);
   const itself = JSON.parse(readFileSync(join(root, "package.json"), "utf8")) as Package;
+  const build = imageOf(itself, flags.base, flags["build-base"]);
   refuseStale(itself);
   empty(flags.out);
   packChart(itself, signer, flags.out);
@@ -55,6 +62,18 @@ function makeRelease(): void {
   const files = readdirSync(flags.out).toSorted();
   writeFileSync(join(flags.out, sums), files.map((file) => `${sumOf(join(flags.out, file))}  ${file}\n`).join(""));
   process.stdout.write([...files, sums].map((file) => `${join(flags.out, file)}\n`).join(""));
+  process.stderr.write(build);
+}
+
+/** What is said of the image, which is no file of the release: how it is built from bases that stay what they are. */
+function imageOf({ version }: Package, base: string | undefined, buildBase: string | undefined): string {
+  const usual = basesOf(readFileSync(join(root, "Dockerfile"), "utf8"));
+  if (base === undefined && buildBase === undefined)
+    return "\nThe image: name its bases by digest with --base and --build-base, as docs/operations/image.md says.\n";
+  const bases = { base: base ?? usual.base, buildBase: buildBase ?? usual.buildBase };
+  const fault = floating(bases);
+  if (fault !== null) throw new Refused(fault);
+  return `\nThe image is built by\n\n${buildCommand(repository, version, bases)}\n`;
 }
 
 function signerOf(key: string | undefined, keyring: string | undefined): Signer | null {

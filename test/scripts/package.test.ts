@@ -4,12 +4,23 @@ import { join } from "node:path";
 import { promisify } from "node:util";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { withoutTimes } from "../../scripts/archive.ts";
+import { basesOf, buildCommand, floating } from "../../scripts/image-build.ts";
 import { temporaryFolder } from "../connections/fresh-database.ts";
 
 const run = promisify(execFile);
 const root = join(import.meta.dirname, "..", "..");
 /** What the script reads of the repository. */
-const sources = ["agents.yaml", "package.json", "cdk8s", "charts", "docs/reference", "k8s", "scripts", "src"];
+const sources = [
+  "agents.yaml",
+  "Dockerfile",
+  "package.json",
+  "cdk8s",
+  "charts",
+  "docs/reference",
+  "k8s",
+  "scripts",
+  "src",
+];
 
 describe("npm run package, which makes no release and says why in one sentence", () => {
   let folder: Awaited<ReturnType<typeof temporaryFolder>>;
@@ -64,9 +75,35 @@ describe("npm run package, which makes no release and says why in one sentence",
       expect(await refused(root, ...half)).toMatch(/^78 --sign KEY and --keyring FILE belong together\n/);
   });
 
+  it("where a base of the image is named by a tag, which is another image tomorrow, or only one of the two by its digest", async () => {
+    const fixed = `node@sha256:${"0".repeat(64)}`;
+    for (const [base, buildBase] of [
+      ["gcr.io/distroless/nodejs24-debian12:nonroot", fixed],
+      [fixed, "node:24-bookworm-slim"],
+      [fixed, `${fixed}0`],
+    ] as const)
+      expect(await refused(root, "--base", base, "--build-base", buildBase)).toMatch(
+        /^78 --(?:build-)?base \S+ can be another image tomorrow: name it by its digest/,
+      );
+    expect(await refused(root, "--base", fixed)).toMatch(/^78 --build-base node:24-bookworm-slim can be another/);
+  });
+
   it("where a flag is misspelled", async () => {
     expect(await refused(root, "--sing", "me")).toMatch(/^78 Unknown option '--sing'.*\n$/);
   });
+});
+
+it("the image of a release is built from the two bases of the Dockerfile, by their digests", async () => {
+  const dockerfile = await readFile(join(root, "Dockerfile"), "utf8");
+  const named = basesOf(dockerfile);
+  expect(floating(named)).toMatch(/^--base /);
+  const digest = `@sha256:${"a".repeat(64)}`;
+  const bases = { base: named.base + digest, buildBase: named.buildBase + digest };
+  expect(floating(bases)).toBeNull();
+  const command = buildCommand("example.org/bot", "1.2.3", bases);
+  const given = [...command.matchAll(/--build-arg (\w+)=/g)].map(([, name = ""]) => name);
+  for (const name of given) expect(dockerfile).toContain(`\nARG ${name}=`);
+  expect(command).toMatch(/^docker build \\\n[\s\S]*--tag example\.org\/bot:1\.2\.3 \.$/);
 });
 
 describe("an archive without its times", () => {

@@ -7,6 +7,10 @@ const kills = 100;
 const wrongs = [
   "lost",
   "doubled",
+  "wrong",
+  "unanswered",
+  "queued",
+  "undealt",
   "outOfOrder",
   "wrongVoice",
   "extraIdentifies",

@@ -64,7 +64,7 @@ export function makeDesk(options: {
 /** Does what moderators ask for; see ModerationDesk. */
 export function makeModerationDesk(database: Database): ModerationDesk {
   return {
-    silence: (placeId, byId, until) => storeSilence(database, placeId, byId, until),
+    silence: (placeId, byId, minutes) => storeSilence(database, placeId, byId, minutes),
     resume: (placeId) => dropSilence(database, placeId),
     isSilent: (spot) => isSilenced(database, spot),
     fate: (which) => readFate(database, which),

@@ -129,8 +129,8 @@ export interface Fate {
 
 /** What moderators do. */
 export interface ModerationDesk {
-  /** Nothing is answered in this channel, or guild, until then; null: until `resume`. */
-  silence(placeId: Snowflake, byId: Snowflake, until: Date | null): Promise<void>;
+  /** Nothing is answered in this channel, or guild, for so many minutes; null: until `resume`. Resolves to when that is over. */
+  silence(placeId: Snowflake, byId: Snowflake, minutes: number | null): Promise<Date | null>;
   resume(placeId: Snowflake): Promise<void>;
   isSilent(spot: Spot): Promise<boolean>;
   /** Null: it was never heard. */

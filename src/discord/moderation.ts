@@ -26,8 +26,7 @@ export function makeModeration(options: ModerationOptions): Readonly<Record<stri
     "bot silence": forModerators(async (asking, guildId) => {
       const { locale, options: given, asker } = asking;
       const minutes = Number(given["minutes"] ?? 0);
-      const until = minutes > 0 ? new Date(Date.now() + minutes * 60_000) : null;
-      await desk.silence(placeIn(asking, guildId), asker.id, until);
+      const until = await desk.silence(placeIn(asking, guildId), asker.id, minutes > 0 ? minutes : null);
       const channel = nameOf(asking);
       if (until === null) return { text: phrase(locale, "bot.silenced", { channel }) };
       const time = `<t:${Math.ceil(until.getTime() / 1000)}:f>`;

@@ -116,10 +116,10 @@ export function makePlaces(
   const known = new Map<Snowflake, { readonly place: Promise<Place | null>; readonly until: number }>();
   const of = (guildId: Snowflake): Promise<Place | null> => {
     const found = known.get(guildId);
-    if (found !== undefined && found.until > Date.now()) return found.place;
+    if (found !== undefined && found.until > performance.now()) return found.place;
     const place = readPlace(database, guildId);
     known.delete(guildId);
-    known.set(guildId, { place, until: Date.now() + freshMs });
+    known.set(guildId, { place, until: performance.now() + freshMs });
     place.catch(() => known.delete(guildId));
     const [oldest] = known.keys();
     if (known.size > mostGuilds && oldest !== undefined) known.delete(oldest);

@@ -87,13 +87,18 @@ export class ProgressShow {
   #begin(envelope: Envelope): Live {
     const known = this.#lives.get(envelope.messageId);
     if (known !== undefined) return known;
-    const start = { envelope, startedAt: Date.now(), ended: new AbortController(), finished: new AbortController() };
+    const start = {
+      envelope,
+      startedAt: performance.now(),
+      ended: new AbortController(),
+      finished: new AbortController(),
+    };
     const shown = { agent: "", text: "", wanted: null, saying: null, isRefused: false };
     const live: Live = { ...start, ...shown, typing: undefined };
     this.#lives.set(envelope.messageId, live);
     const typeOnce = async () => {
       const { isOver, type } = this.#options;
-      if (Date.now() - live.startedAt > longestMs || (await isOver(envelope.messageId))) return this.#end(live);
+      if (performance.now() - live.startedAt > longestMs || (await isOver(envelope.messageId))) return this.#end(live);
       await type(envelope, live.agent, live.ended.signal);
     };
     const type = () => void typeOnce().catch(() => clearTimeout(live.typing));
@@ -120,7 +125,7 @@ export class ProgressShow {
     if (live.agent !== agent) live.text = "";
     live.agent = agent;
     live.text += delta;
-    const isSlow = Date.now() - live.startedAt >= showAfterMs;
+    const isSlow = performance.now() - live.startedAt >= showAfterMs;
     if (isSlow && live.text.trim().length > 20) this.#want(live, `${live.text.trim()} …`);
   }
 

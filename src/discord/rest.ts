@@ -203,13 +203,13 @@ export function makeRefusalCounter(): RefusalCounter {
   const slotMs = 10_000;
   const slots = new Map<number, number>();
   const sum = () => {
-    const oldest = Math.floor((Date.now() - invalidWindowMs) / slotMs);
+    const oldest = Math.floor((performance.now() - invalidWindowMs) / slotMs);
     for (const slot of slots.keys()) if (slot < oldest) slots.delete(slot);
     return slots.values().reduce((total, n) => total + n, 0);
   };
   return {
     count: () => {
-      const slot = Math.floor(Date.now() / slotMs);
+      const slot = Math.floor(performance.now() / slotMs);
       slots.set(slot, (slots.get(slot) ?? 0) + 1);
     },
     stopped: () =>

@@ -98,7 +98,7 @@ function makeFinder(reception: () => Voice, log: Logger) {
   };
   const look = async (channelId: Snowflake, { mayAsk, makes }: Aim, signal: AbortSignal): Promise<Usable | null> => {
     const before = known.get(channelId);
-    if (before !== undefined && before.until > Date.now() && (before.isLast || !makes)) return before.found;
+    if (before !== undefined && before.until > performance.now() && (before.isLast || !makes)) return before.found;
     // Each refused request counts against the bot; what we may is looked at again for the next answer.
     if (!mayAsk) return null;
     let isRefused = false;
@@ -109,7 +109,7 @@ function makeFinder(reception: () => Voice, log: Logger) {
       log.warn({ component: "discord", channelId, reason }, "no webhook may be had here: the reception speaks");
       return null;
     });
-    const until = found === null ? Date.now() + askAgainMs : Number.POSITIVE_INFINITY;
+    const until = found === null ? performance.now() + askAgainMs : Number.POSITIVE_INFINITY;
     known.set(channelId, { found, isLast: makes || isRefused || found !== null, until });
     return found;
   };

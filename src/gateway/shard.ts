@@ -1,5 +1,5 @@
 import { WebSocketShardEvents, type SessionInfo, type WebSocketManager } from "@discordjs/ws";
-import { GatewayDispatchEvents, type GatewayDispatchPayload } from "discord.js";
+import type { GatewayDispatchPayload } from "discord.js";
 import { asError, ForeseenError } from "../errors.ts";
 import type { Logger } from "../log.ts";
 import type { Metrics } from "../metrics.ts";
@@ -8,6 +8,7 @@ import { endsSession, fatalCodes } from "./close-codes.ts";
 import type { Lease } from "./leases.ts";
 import { pause, untilAborted } from "../resilience/policies.ts";
 import { backoffMs, untilGranted } from "./identify.ts";
+import { makeSequence } from "./sequence.ts";
 import { watchForSilence } from "./silence.ts";
 
 /** One event as it came over the wire, with the session it belongs to. */
@@ -72,7 +73,7 @@ class LiveShard implements Shard {
   #session: SessionInfo | null;
   #lastClose = 0;
   #failures = 0;
-  #lastSequence: number;
+  readonly #sequence: ReturnType<typeof makeSequence>;
   #heardAt: number | null = null;
   readonly #badFrames = new Set<string>();
   #deadline: NodeJS.Timeout | undefined;
@@ -89,7 +90,7 @@ class LiveShard implements Shard {
       shardId: lease.shard,
       shardCount: lease.shardCount,
     };
-    this.#lastSequence = lease.session?.watermark ?? 0;
+    this.#sequence = makeSequence(lease.session?.watermark ?? 0);
     this.#connect();
   }
 
@@ -112,10 +113,8 @@ class LiveShard implements Shard {
     void this.#hangUp();
     return {
       resume: (watermark) => {
-        if (this.#over.signal.aborted) return;
-        if (this.#session !== null) this.#session = { ...this.#session, sequence: watermark };
-        this.#lastSequence = watermark;
-        this.#connect();
+        this.#sequence.goBackTo(watermark);
+        if (!this.#over.signal.aborted) this.#connect();
       },
     };
   }
@@ -192,9 +191,10 @@ class LiveShard implements Shard {
     }
     await this.#options.mayConnect(this.#over.signal).catch(() => new Promise(() => {}));
     this.#failures += 1;
-    // The address to resume at may be gone while the session is not.
-    if (this.#session !== null && this.#failures > mostFailures)
-      this.#session = { ...this.#session, resumeURL: this.#options.gatewayUrl };
+    const session = this.#session;
+    // The library goes by the highest number it has seen. And the address to resume at may be gone while the session is not.
+    const resumeURL = this.#failures > mostFailures ? this.#options.gatewayUrl : session?.resumeURL;
+    this.#session = session && { ...session, sequence: this.#sequence.connect(), resumeURL: resumeURL ?? "" };
     this.#startDeadline();
     this.#options.metrics.gatewayConnects.inc({ kind: this.#session === null ? "identify" : "resume" });
     return this.#session;
@@ -251,10 +251,10 @@ class LiveShard implements Shard {
 
   #onDispatch({ s: sequence, t: type, d: data }: GatewayDispatchPayload): void {
     if (this.#session === null) return;
-    if (type === GatewayDispatchEvents.Ready) this.#lastSequence = 0;
-    // A straggler of a cut connection comes again with the replay.
-    if (sequence <= this.#lastSequence) return;
-    this.#lastSequence = sequence;
+    const place = this.#sequence.judge(type, sequence);
+    if (place !== "next") this.#options.metrics.gatewayEvents.inc({ status: place });
+    if (place === "again") return;
+    if (place === "hole") return this.#startOver("events are missing");
     const { sessionId, resumeURL: resumeUrl } = this.#session;
     this.#options.onDispatch({ sessionId, resumeUrl, sequence, type, data, at: performance.now() });
   }

@@ -12,13 +12,19 @@ export const isSilencedTurn = `exists (
 export const isRememberedTurn = `not exists (
   select from opted_out o where o.user_id in (turns.author_id, (turns.replied_to->>'authorId')::bigint))`;
 
-/** Silences a channel or a guild; a later wish takes the place of an earlier one. */
-export async function storeSilence(sql: Sql, placeId: Snowflake, byId: Snowflake, until: Date | null): Promise<void> {
-  await sql.query(
-    `insert into silences (place_id, by_id, until) values ($1, $2, $3)
-     on conflict (place_id) do update set by_id = excluded.by_id, until = excluded.until, at = now()`,
-    [placeId, byId, until],
+/** Silences a channel or a guild; a later wish takes the place of an earlier one. Resolves to its end, by the clock of Postgres; null: none. */
+export async function storeSilence(
+  sql: Sql,
+  placeId: Snowflake,
+  byId: Snowflake,
+  minutes: number | null,
+): Promise<Date | null> {
+  const [row] = await sql.query<{ until: Date | null }>(
+    `insert into silences (place_id, by_id, until) values ($1, $2, now() + make_interval(mins => $3::int))
+     on conflict (place_id) do update set by_id = excluded.by_id, until = excluded.until, at = now() returning until`,
+    [placeId, byId, minutes],
   );
+  return row?.until ?? null;
 }
 
 export async function dropSilence(sql: Sql, placeId: Snowflake): Promise<void> {

@@ -1,11 +1,16 @@
-import { readFile } from "node:fs/promises";
-import { join } from "node:path";
 import { beforeAll, expect, it } from "vitest";
 import { KubernetesError, type KubernetesApi } from "../../src/connections/kubernetes.ts";
 import { describeOnCluster } from "./cluster.ts";
-import { synthesize } from "./release.ts";
+import { applyAccess } from "./release.ts";
 
 type Method = "GET" | "POST" | "PATCH";
+
+interface Rule {
+  readonly apiGroups?: readonly string[];
+  readonly resources?: readonly string[];
+  readonly nonResourceURLs?: readonly string[];
+  readonly verbs: readonly string[];
+}
 
 describeOnCluster("the ServiceAccount of the bot, with a real token", (namespace) => {
   const { kubectl, name, through } = namespace;
@@ -33,13 +38,39 @@ describeOnCluster("the ServiceAccount of the bot, with a real token", (namespace
     }
   };
 
+  /** Everything that whoever asks may do in a namespace, as the API server itself says it. */
+  const rights = async (asked: KubernetesApi, where: string): Promise<string[]> => {
+    const path = "/apis/authorization.k8s.io/v1/selfsubjectrulesreviews";
+    const body = { apiVersion: "authorization.k8s.io/v1", kind: "SelfSubjectRulesReview", spec: { namespace: where } };
+    const review = (await asked.ask({ method: "POST", path, body }, AbortSignal.timeout(10_000))) as {
+      status: { incomplete: boolean; resourceRules: Rule[]; nonResourceRules: Rule[] };
+    };
+    const { incomplete, resourceRules, nonResourceRules } = review.status;
+    expect(incomplete).toBe(false);
+    return [...resourceRules, ...nonResourceRules].flatMap(inWords).toSorted();
+  };
+
   beforeAll(async () => {
-    const folder = await synthesize(name, {});
-    const objects = (await readFile(join(folder, "10-discord-agent.yaml"), "utf8")).split(/^---$/m);
-    const access = objects.filter((text) => /^kind: (?:ServiceAccount|Role|RoleBinding)$/m.test(text));
-    await kubectl(["apply", "-f", "-"], access.join("---"));
     await kubectl(["apply", "-f", "agents.yaml"]);
-    ({ api } = await through((await kubectl(["create", "token", "discord-agent"])).trim()));
+    ({ api } = await through(await applyAccess(namespace)));
+  });
+
+  it("may do what the code asks for and nothing else, beside what everybody may", async () => {
+    await kubectl(["create", "serviceaccount", "stranger"]);
+    const stranger = (await through((await kubectl(["create", "token", "stranger"])).trim())).api;
+    const everybody = new Set(await rights(stranger, name));
+    const own = async (where: string) => (await rights(api, where)).filter((right) => !everybody.has(right));
+    expect(await own(name)).toEqual([
+      "create events",
+      "list agents.discord-agent.dev",
+      "list configmaps",
+      "patch agents/status.discord-agent.dev",
+      "watch agents.discord-agent.dev",
+      "watch configmaps",
+    ]);
+    expect(await own("default")).toEqual([]);
+    // The control: what is asked would show a right.
+    expect(await rights(namespace.api(), name)).toContain("* *.*");
   });
 
   it("may read its Agents and ConfigMaps, write their status, and tell events", async () => {
@@ -60,6 +91,10 @@ describeOnCluster("the ServiceAccount of the bot, with a real token", (namespace
     ["PATCH", "an Agent itself", () => `${agents(name)}/mira`],
     ["PATCH", "a ConfigMap", () => `${ours}/configmaps/discord-agent-settings`],
     ["GET", "events", () => `${ours}/events`],
+    ["GET", "one Agent by its name", () => `${agents(name)}/mira`],
+    ["GET", "one ConfigMap by its name", () => `${ours}/configmaps/discord-agent-settings`],
+    ["PATCH", "an event", () => `${ours}/events/seen`],
+    ["POST", "events of the other kind", () => `/apis/events.k8s.io/v1/namespaces/${name}/events`],
     ["GET", "Agents elsewhere", () => agents("default")],
     ["GET", "namespaces", () => "/api/v1/namespaces"],
     ["GET", "CRDs", () => "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"],
@@ -67,3 +102,9 @@ describeOnCluster("the ServiceAccount of the bot, with a real token", (namespace
     expect(await status(method, path(), method === "GET" ? undefined : {})).toBe(403);
   });
 });
+
+/** What a rule allows, one right a line, as `kubectl auth can-i` would be asked. */
+function inWords({ apiGroups = [], resources = [], nonResourceURLs = [], verbs }: Rule): string[] {
+  const kinds = resources.flatMap((kind) => apiGroups.map((group) => (group === "" ? kind : `${kind}.${group}`)));
+  return [...kinds, ...nonResourceURLs].flatMap((what) => verbs.map((verb) => `${verb} ${what}`));
+}

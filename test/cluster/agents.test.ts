@@ -1,11 +1,28 @@
+import { writeFile } from "node:fs/promises";
+import { join } from "node:path";
 import { describe, expect, it, vi } from "vitest";
+import { loadAgents, validateFiles } from "../../src/settings/agents-file.ts";
+import { snapshotOf } from "../../src/settings/agents-rules.ts";
+import { temporaryFolder } from "../connections/fresh-database.ts";
 import { patience, ready } from "../failure/discord-bot.ts";
 import { describeOnCluster, killApiServer, whyNoRestart } from "./cluster.ts";
 import { agent, furnishLocalPods } from "./local-pods.ts";
 
+/** Seconds; each pod says every ten what it serves. */
+const twoHeartbeats = 25;
+const byName = (a: { readonly name: string }, b: { readonly name: string }) => a.name.localeCompare(b.name);
+
 describeOnCluster("the agents of a cluster", (namespace) => {
-  const { kubectl } = namespace;
+  const { kubectl, name: here } = namespace;
   const { start, apply, get, condition, isServed, promptOf } = furnishLocalPods(namespace);
+  const path = `/apis/discord-agent.dev/v1alpha1/namespaces/${here}/agents`;
+  const versionNow = async () => {
+    const { metadata } = JSON.parse(await kubectl(["get", "--raw", path])) as { metadata: { resourceVersion: string } };
+    return metadata.resourceVersion;
+  };
+  /** What the API server tells of Agents that were written since a version, and in so many seconds from now: nothing where none was. */
+  const writesSince = (version: string, seconds: number) =>
+    kubectl(["get", "--raw", `${path}?watch=true&resourceVersion=${version}&timeoutSeconds=${seconds}`]);
 
   it("are waited for, served by every pod, and changed without a restart", async () => {
     const both = [start("pod-a"), start("pod-b")];
@@ -28,8 +45,30 @@ describeOnCluster("the agents of a cluster", (namespace) => {
     expect((await condition("mira", "Serving"))?.message).toMatch(/^2\/2 pods at revision [0-9a-f]{12}$/);
   });
 
+  it("are what a laptop reads, as kubectl gives them back", async () => {
+    const pod = start("pod-a");
+    const laptop = loadAgents(["agents.yaml"]);
+    await kubectl(["apply", "-f", "agents.yaml"]);
+    await Promise.all(laptop.agents.map(({ name }) => isServed(name)));
+    const folder = await temporaryFolder();
+    const file = join(folder.path, "x.yaml");
+    const text = await kubectl(["get", "dagent", "-o", "yaml"]);
+    await writeFile(file, text);
+    expect(text).toContain("kind: List\n");
+    expect(text).toMatch(/observedGeneration: .*\n/);
+    const loaded = loadAgents([file]);
+    expect(loaded.faults).toEqual([]);
+    expect(loaded.agents.toSorted(byName)).toEqual(laptop.agents.toSorted(byName));
+    expect(validateFiles([file])).toEqual({ agents: 3, faults: [] });
+    expect((await pod.status()) as object).toMatchObject({
+      settings: { revision: snapshotOf(loaded.agents).revision },
+    });
+    await folder.remove();
+  });
+
   it("are written only when something changes", async () => {
     start("pod-a");
+    const first = await versionNow();
     await apply(agent("mira", { prompt: "You are Mira." }));
     await isServed("mira");
     const before = (await get("mira")).metadata.resourceVersion;
@@ -37,6 +76,8 @@ describeOnCluster("the agents of a cluster", (namespace) => {
     await isServed("teo");
     await apply(agent("mira", { prompt: "You are Mira." }));
     expect((await get("mira")).metadata.resourceVersion).toBe(before);
+    expect(await writesSince(first, 1)).toMatch(/"name":"mira".*"name":"teo"/s);
+    expect(await writesSince(await versionNow(), twoHeartbeats)).toBe("");
     const events = await kubectl([
       "get",
       "events",

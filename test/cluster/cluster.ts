@@ -25,7 +25,7 @@ export interface TestNamespace {
   /** Runs this when the suite ends. */
   readonly atTheEnd: (close: () => Promise<void> | void) => void;
   /** Connections that go through an address of which a test can cut and move what goes through; `token`: as this ServiceAccount. */
-  readonly through: (token?: string) => Promise<Pick<Detour, "forwarder" | "api">>;
+  readonly through: (token?: string) => Promise<Omit<Detour, "close">>;
 }
 
 /** As `describeOnCluster`, for what needs nodes that have the image; `whyNot`: what else is missing. */
@@ -132,6 +132,22 @@ export async function killApiServer(): Promise<() => Promise<void>> {
     await run(join(process.env["CLUSTER_DIR"] ?? "", "cmd", "kube-apiserver"));
     await vi.waitFor(() => runKubectl(["get", "--raw", "/readyz"]), { timeout: 60_000, interval: 200 });
   };
+}
+
+/** Kills the node's kubelet and starts it again; resolves when the node is ready. What the kubelet kept of the API server's objects is gone then. */
+export async function restartKubelet(): Promise<void> {
+  process.kill(await pidOf("kubelet"), "SIGKILL");
+  const began = new Date().toISOString().replace(/\.\d+/, "");
+  await run(join(process.env["CLUSTER_DIR"] ?? "", "cmd", "kubelet"));
+  const jsonpath =
+    'jsonpath={.items[0].status.conditions[?(@.type=="Ready")].status} {.items[0].status.conditions[?(@.type=="Ready")].lastHeartbeatTime}';
+  await vi.waitFor(
+    async () => {
+      const [isReady, heard = ""] = (await runKubectl(["get", "nodes", "-o", jsonpath])).split(" ");
+      expect([isReady, heard > began]).toEqual(["True", true]);
+    },
+    { timeout: 120_000, interval: 500 },
+  );
 }
 
 /** Freezes the node's kubelet; resolves to what lets it go on. */

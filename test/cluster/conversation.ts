@@ -61,12 +61,21 @@ export async function gatherCrowd(simulator: RemoteDiscordSimulator, channels = 
       const asked = new Set<string>();
       let isOn = true;
       const began = Date.now();
+      const sayBatch = async (batch: number) => {
+        const texts = Array.from({ length: perSecond / 2 }, (_, at) => `how are you, number ${batch}-${at}?`);
+        for (const { id } of await simulator.sayAll(texts.map(saying))) asked.add(id);
+      };
+      // People do not wait until others have been heard: a slow cluster gets as many messages as a fast one.
       const talking = (async () => {
+        const batches: Promise<void>[] = [];
         for (let batch = 1; isOn; batch += 1) {
-          const texts = Array.from({ length: perSecond / 2 }, (_, at) => `how are you, number ${batch}-${at}?`);
-          for (const { id } of await simulator.sayAll(texts.map(saying))) asked.add(id);
+          const sent = sayBatch(batch);
+          // Told when the talk ends.
+          sent.catch(() => {});
+          batches.push(sent);
           await setTimeout(Math.max(0, began + batch * 500 - Date.now()));
         }
+        await Promise.all(batches);
       })();
       return {
         stop: async () => {

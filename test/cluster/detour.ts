@@ -8,6 +8,8 @@ import { openForwarder, type Forwarder } from "../servers/forwarder.ts";
 export interface Detour {
   readonly forwarder: Forwarder;
   readonly api: KubernetesApi;
+  /** The file that leads there. */
+  readonly kubeconfig: string;
   close(): Promise<void>;
 }
 
@@ -28,6 +30,7 @@ export async function openDetour(namespace: string, token?: string): Promise<Det
   return {
     forwarder,
     api,
+    kubeconfig: path,
     close: async () => {
       api.close();
       await forwarder.close();

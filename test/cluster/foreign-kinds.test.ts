@@ -104,6 +104,14 @@ describeOnCluster("a chart that is to make objects of somebody else's kind", ({ 
       },
     );
 
+    it("is refused with a value that does not exist, by its name", async () => {
+      await expect(render("--set", "gatway.replicas=2")).rejects.toThrow(/additional properties 'gatway' not allowed/);
+      await expect(render("--set", "gateway.replicaz=2")).rejects.toThrow(
+        /additional properties 'replicaz' not allowed/,
+      );
+      expect(await render("--set", "topology=split,gateway.replicas=3")).toContain("replicas: 3\n");
+    });
+
     it("is refused for a Kubernetes that is too old", async () => {
       await expect(helm("template", "bot", chart, "--kube-version", "1.30.14")).rejects.toThrow(
         "chart requires kubeVersion: >=1.31.0-0 which is incompatible with Kubernetes v1.30.14",

@@ -2,12 +2,13 @@ import { execFile } from "node:child_process";
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { promisify } from "node:util";
-import { expect, it } from "vitest";
+import { expect, it, vi } from "vitest";
 import { stringify } from "yaml";
 import { temporaryFolder } from "../connections/fresh-database.ts";
 import { describeOnPods, program } from "./cluster.ts";
 import { gatherCrowd } from "./conversation.ts";
 import { allReady, botToken, loadedVersions, podsOf, startSimulatorPod, valuesFor } from "./release.ts";
+import { patience } from "./until.ts";
 
 const run = promisify(execFile);
 
@@ -55,18 +56,18 @@ describeOnPods("a release of the chart, gateways and workers apart", (namespace)
       `${JSON.stringify({ ...tally, identifies: (await simulator.report()).identifies - identifies })}\n`,
     );
     expect(tally).toMatchObject({ lost: 0, doubled: 0 });
+    // What was asked for was really said.
+    expect(tally.perSecond).toBeGreaterThanOrEqual(45);
     expect((await simulator.report()).identifies).toBe(identifies);
 
     await helm("uninstall", "bot", "--wait", "--timeout", "180s");
-    const left = await kubectl([
-      "get",
-      "deploy,sts,rs,svc,configmap,networkpolicy,role,rolebinding,pdb",
-      "-l",
-      "app.kubernetes.io/instance=bot",
-      "-o",
-      "name",
-    ]);
-    expect(left).toBe("");
+    const left = (kinds: string) =>
+      kubectl(["get", kinds, "-l", "app.kubernetes.io/instance=bot", "-o", "jsonpath={.items[*].metadata.name}"]);
+    const workloads = "deploy,sts,rs,pod,job,svc,hpa,pdb";
+    // Pods drain before they go.
+    const all = `${workloads},configmap,secret,serviceaccount,role,rolebinding,networkpolicy`;
+    await vi.waitFor(async () => expect(await left(all)).toBe(""), patience);
+    expect(await left("pvc")).toBe("data-bot-discord-agent-postgres-0 data-bot-discord-agent-redis-0");
     expect((await kubectl(["get", "dagent", "-o", "name"])).trim().split("\n")).toHaveLength(3);
     await folder.remove();
   });

@@ -4,6 +4,8 @@ import { join } from "node:path";
 import { promisify } from "node:util";
 import { afterAll, beforeAll, expect, it, vi } from "vitest";
 import { stringify } from "yaml";
+import { alertGroups } from "../../cdk8s/constructs/alerts.ts";
+import { dashboard } from "../../cdk8s/constructs/dashboard.ts";
 import { temporaryFolder } from "../connections/fresh-database.ts";
 import type { RemoteDiscordSimulator } from "../simulators/discord/remote.ts";
 import { describeOnOperator, program } from "./cluster.ts";
@@ -13,6 +15,13 @@ import { allReady, botToken, podsOf, startSimulatorPod, valuesFor } from "./rele
 const run = promisify(execFile);
 /** Prometheus sees a new target after half a minute, and a rule waits for its minute. */
 const patience = { timeout: 300_000, interval: 2_000 };
+/** Metrics without a sample before something has happened which need not happen here: a call of Gemini, as the offline model answers, and a failure. */
+const unseen = new Set([
+  "discord_agent_gemini_api_calls_total",
+  "discord_agent_tokens_total",
+  "discord_agent_quota_wait_seconds_bucket",
+  "discord_agent_system_errors_total",
+]);
 
 describeOnOperator("the Prometheus Operator", (namespace, { prometheus, alertmanager }) => {
   const { kubectl, name } = namespace;
@@ -80,12 +89,32 @@ describeOnOperator("the Prometheus Operator", (namespace, { prometheus, alertman
     const behavior = { scaleDown: { stabilizationWindowSeconds: 15 } };
     const patch = JSON.stringify({ spec: { behavior } });
     await kubectl(["patch", "hpa", "bot-discord-agent-worker", "--type=merge", "-p", patch]);
+    // Somebody talks until all but one worker have ended, too.
+    const slowTalk = crowd.talk(2);
     expect(await talk.stop()).toMatchObject({ lost: 0, doubled: 0 });
-    await vi.waitFor(async () => expect((await podsOf(kubectl, "worker")).length).toBe(1), {
-      ...patience,
-      timeout: 900_000,
-    });
+    const selector = "app.kubernetes.io/component=worker";
+    const workers = async () => (await kubectl(["get", "pods", "-l", selector, "-o", "name"])).trim().split("\n");
+    await vi.waitFor(async () => expect(await workers()).toHaveLength(1), { ...patience, timeout: 900_000 });
+    const tally = await slowTalk.stop();
+    process.stdout.write(`while workers are scaled down: ${JSON.stringify(tally)}\n`);
+    expect(tally).toMatchObject({ lost: 0, doubled: 0 });
+    expect(tally.sent).toBeGreaterThan(20);
   }, 1_800_000);
+
+  it("has every metric that the rules and the dashboard name", async () => {
+    const text = JSON.stringify([alertGroups("recorded"), dashboard()]);
+    const named = new Set(text.match(/discord_agent_[a-z_]+/g));
+    const has = async (metric: string) =>
+      (await query(`count({__name__="${metric}", namespace="${name}"})`)).length > 0;
+    await (await gatherCrowd(simulator, 1)).ask("are you there?");
+    await vi.waitFor(async () => {
+      const missing: string[] = [];
+      for (const metric of named) if (!unseen.has(metric) && !(await has(metric))) missing.push(metric);
+      expect(missing).toEqual([]);
+    }, patience);
+    expect([...unseen].filter((metric) => !named.has(metric))).toEqual([]);
+    expect(await has("discord_agent_of_which_there_is_none")).toBe(false);
+  });
 
   it("alerts when a worker cannot reach its database, and no longer when it can", async () => {
     await kubectl(["scale", "statefulset", "bot-discord-agent-postgres", "--replicas=0"]);

@@ -1,6 +1,6 @@
 import { execFile, spawn } from "node:child_process";
 import { once } from "node:events";
-import { mkdtemp, writeFile } from "node:fs/promises";
+import { mkdtemp, readFile, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
@@ -40,6 +40,15 @@ export async function synthesize(
   }
   await run(process.execPath, args, { cwd: root });
   return out;
+}
+
+/** Applies the ServiceAccount of the bot with what it may do; resolves to a token of it. */
+export async function applyAccess({ kubectl, name }: Pick<TestNamespace, "kubectl" | "name">): Promise<string> {
+  const folder = await synthesize(name, {});
+  const objects = (await readFile(join(folder, "10-discord-agent.yaml"), "utf8")).split(/^---$/m);
+  const access = objects.filter((text) => /^kind: (?:ServiceAccount|Role|RoleBinding)$/m.test(text));
+  await kubectl(["apply", "-f", "-"], access.join("---"));
+  return (await kubectl(["create", "token", "discord-agent"])).trim();
 }
 
 /** Values that a release needs to reach the simulator of its namespace and the API server of this cluster, wherever that listens. */
@@ -91,22 +100,35 @@ export async function startSimulatorPod(
 }
 
 async function simulatorPod(kubectl: TestNamespace["kubectl"]) {
+  const spec = await nodePod(kubectl, ["/simulator/main.mjs", "--host", "0.0.0.0"]);
+  return {
+    ...spec,
+    containers: [
+      {
+        ...spec.containers[0],
+        ports: [{ containerPort: 8901 }],
+        readinessProbe: { httpGet: { path: "/control/report", port: 8901 }, periodSeconds: 1 },
+        volumeMounts: [{ name: "program", mountPath: "/simulator" }],
+      },
+    ],
+    volumes: [{ name: "program", configMap: { name: "discord-sim" } }],
+  };
+}
+
+/** A pod that runs Node with these arguments, in our image, and is nothing of the product's. */
+export async function nodePod(kubectl: TestNamespace["kubectl"], args: readonly string[]) {
   const [version = "0.1.0"] = await loadedVersions(kubectl);
   return {
     automountServiceAccountToken: false,
     securityContext: { runAsNonRoot: true, runAsUser: 65_532, seccompProfile: { type: "RuntimeDefault" } },
     containers: [
       {
-        name: "simulator",
+        name: "node",
         image: `${image}:${version}`,
-        args: ["/simulator/main.mjs", "--host", "0.0.0.0"],
-        ports: [{ containerPort: 8901 }],
-        readinessProbe: { httpGet: { path: "/control/report", port: 8901 }, periodSeconds: 1 },
+        args,
         securityContext: { allowPrivilegeEscalation: false, capabilities: { drop: ["ALL"] } },
-        volumeMounts: [{ name: "program", mountPath: "/simulator" }],
       },
     ],
-    volumes: [{ name: "program", configMap: { name: "discord-sim" } }],
   };
 }
 

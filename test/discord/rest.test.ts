@@ -28,7 +28,7 @@ describe("requests that Discord refuses", () => {
     other = makeDiscordRest({ ...common, name: "teo", token });
   });
   afterEach(async () => {
-    vi.useRealTimers();
+    vi.restoreAllMocks();
     await simulator.close();
   });
   const me = () => rest.call<{ id: string }>({ method: "GET", path: "/users/@me", repeatable: true }, never);
@@ -48,7 +48,8 @@ describe("requests that Discord refuses", () => {
     for (const one of [rest, other]) expect(one.stopped()).toMatch(/refused thousands of requests in ten minutes/);
     await expect(me()).rejects.toMatchObject({ code: "discord_unauthorized", disposition: { kind: "retry" } });
     expect(arrived()).toBe(mostInvalid);
-    vi.useFakeTimers({ toFake: ["Date"], now: Date.now() + 620_000 });
+    const now = performance.now.bind(performance);
+    vi.spyOn(performance, "now").mockImplementation(() => now() + 620_000);
     expect(await me()).toMatchObject({ id: simulator.world.reception.id });
     expect(rest.stopped()).toBeNull();
   });

@@ -20,6 +20,10 @@ interface Inspected {
   readonly RootFS: { readonly Layers: readonly string[] };
 }
 
+interface Package {
+  readonly license: string;
+}
+
 const goalBytes = 200_000_000;
 /** How every runtime that we describe runs it. */
 const confined = ["--read-only", "--cap-drop", "ALL", "--security-opt", "no-new-privileges", "--tmpfs", "/tmp"];
@@ -42,8 +46,28 @@ describeWithEngine("the image", () => {
     expect(Size).toBeLessThan(goalBytes);
     expect(Config).toMatchObject({ User: "65532:65532", StopSignal: "SIGTERM" });
     expect(Config.Env.filter((one) => /TOKEN|KEY|PASSWORD|SECRET|URL/.test(one))).toEqual([]);
-    expect(Config.Labels["org.opencontainers.image.version"]).toBe(image.split(":")[1]);
     expect(await docker(["run", "--rm", image, "dist/main.js", "--version"])).toBe(`${image.split(":")[1]}\n`);
+  });
+
+  it("is labelled with what it is, of which version and commit, as OCI names it", async () => {
+    const { license } = JSON.parse(await readFile(join(root, "package.json"), "utf8")) as Package;
+    const labelled = `${container}:labelled`;
+    await build(labelled, "--build-arg", "VERSION=1.2.3", "--build-arg", "REVISION=0123456789abcdef");
+    const labels = async (name: string) => {
+      const all = Object.entries((await inspect(name)).Config.Labels);
+      return Object.fromEntries(all.filter(([label]) => label.startsWith("org.opencontainers.")));
+    };
+    const expected = (version: string, revision: string) => ({
+      "org.opencontainers.image.title": "discord-agent",
+      "org.opencontainers.image.description": "A Kubernetes-native, multi-agent AI bot for Discord",
+      "org.opencontainers.image.licenses": license,
+      "org.opencontainers.image.source": "https://github.com/discord-agent/discord-agent",
+      "org.opencontainers.image.version": version,
+      "org.opencontainers.image.revision": revision,
+    });
+    expect(await labels(image)).toEqual(expected(image.split(":")[1] ?? "", "unknown"));
+    expect(await labels(labelled)).toEqual(expected("1.2.3", "0123456789abcdef"));
+    await docker(["rmi", labelled]);
   });
 
   it("has the one version that compose and the manifests name", async () => {

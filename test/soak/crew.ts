@@ -33,9 +33,9 @@ export interface Crew {
   readonly moments: readonly Moment[];
   /** Those that ended although nobody had told them to. */
   readonly crashes: readonly Crash[];
-  /** Resolves when it has ended; it is started again after `awayMs`. A process that is away or paused already is left alone. */
+  /** Resolves when it has ended; it is started again after `awayMs`. Where it is away or paused already it is the next one that is there, or the first that comes back. */
   kill(bot: number, signal: NodeJS.Signals, awayMs: number): Promise<void>;
-  /** Stops it in the middle of what it does, and lets it go on after `forMs`. */
+  /** Stops one, chosen as `kill` does, in the middle of what it does, and lets it go on after `forMs`. */
   pause(bot: number, forMs: number): Promise<void>;
   /** What all of them have logged, in the order of the time. */
   logs(): readonly LogLine[];
@@ -82,18 +82,16 @@ class Processes implements Crew {
     if (await untilReady(life, this.#signal)) this.#note(bot, "ready");
   }
 
-  async kill(bot: number, how: NodeJS.Signals, awayMs: number): Promise<void> {
-    const life = this.#dismiss(bot);
-    if (life === null) return;
+  async kill(wanted: number, how: NodeJS.Signals, awayMs: number): Promise<void> {
+    const { bot, life } = await this.#dismiss(wanted);
     this.#note(bot, how);
     life.kill(how);
     await life.exited;
     this.#comeBack(bot, awayMs);
   }
 
-  async pause(bot: number, forMs: number): Promise<void> {
-    const life = this.#dismiss(bot);
-    if (life === null) return;
+  async pause(wanted: number, forMs: number): Promise<void> {
+    const { bot, life } = await this.#dismiss(wanted);
     this.#note(bot, "SIGSTOP");
     life.kill("SIGSTOP");
     await pause(forMs);
@@ -122,11 +120,16 @@ class Processes implements Crew {
     await Promise.all(this.#lives.map(({ life }) => life.exited));
   }
 
-  /** Null when it is away already. */
-  #dismiss(bot: number): Watched | null {
-    const life = this.#current[bot] ?? null;
-    this.#current[bot] = null;
-    return life;
+  async #dismiss(wanted: number): Promise<{ bot: number; life: Watched }> {
+    for (;;) {
+      const bot = nextThere(this.#current, wanted);
+      const life = bot === null ? null : (this.#current[bot] ?? null);
+      if (bot !== null && life !== null) {
+        this.#current[bot] = null;
+        return { bot, life };
+      }
+      await pause(50);
+    }
   }
 
   #ended(bot: number, life: Watched, code: number | null): void {
@@ -150,6 +153,12 @@ class Processes implements Crew {
   #note(bot: number, what: Moment["what"]): void {
     this.moments.push({ at: Date.now(), bot, what });
   }
+}
+
+/** The one that is wanted or, where it is away (null), the next that is there; null: none is. */
+export function nextThere(current: readonly (object | null)[], wanted: number): number | null {
+  const order = current.map((_, step) => (wanted + step) % current.length);
+  return order.find((bot) => current[bot] !== null) ?? null;
 }
 
 /** Resolves to false when it ended before. */

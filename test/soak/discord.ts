@@ -3,10 +3,11 @@ import { temporaryFolder } from "../connections/fresh-database.ts";
 import { createDatabase, startPostgres } from "../servers/postgres.ts";
 import { startDiscordSimulator, type DiscordSimulator } from "../simulators/discord/simulator.ts";
 import { pause, startCrew, type Crew } from "./crew.ts";
+import { readBooks, untilAnswered } from "./ending.ts";
 import { planSoak, strikeProcess } from "./plan.ts";
 import { makeStage, type Conversation } from "./stage.ts";
 import { tellTimeline } from "./timeline.ts";
-import { judge, readAnswers, type Verdict } from "./verdict.ts";
+import { judge, readAnswers, type IsRight, type Verdict } from "./verdict.ts";
 
 /** What is to be lived through. */
 export interface SoakOptions {
@@ -17,16 +18,19 @@ export interface SoakOptions {
 
 /** What it came to; `faults` tells what happened to the messages that something went wrong with. */
 interface SoakReport extends Omit<Verdict, "faulty"> {
+  /** Addressed messages that are not `answered` in the database. */
+  readonly unanswered: number;
+  /** What was left in the inbox. */
+  readonly queued: number;
   readonly handoverMs: { readonly p50: number; readonly max: number };
-  /** Processes that were ended; one that is away already cannot be. */
+  /** Processes that were really ended, and blows of the plan that were not dealt. */
   readonly killed: number;
+  readonly undealt: number;
   readonly seed: number;
   readonly seconds: number;
   readonly faults: readonly object[];
 }
 
-/** Nothing was answered for this long: what is missing is lost. */
-const standstillMs = 120_000;
 const mostTimelines = 5;
 /** Discord has posted an answer this long before it says so: the moment in which a kill hurts most. */
 export const slowPosts = {
@@ -37,6 +41,9 @@ export const slowPosts = {
   delayMs: 150,
   times: null,
 } as const;
+
+/** The offline model says the same to all of them: neither an apology nor a notice ends so. */
+const isRight: IsRight = (_, answer) => answer.endsWith("(I am offline: I only quote what I remember.)");
 
 /**
  * Two processes of one bot on one Postgres server; people talk to it in several places while one process after the other is stopped or killed and
@@ -62,16 +69,22 @@ export async function soakDiscord(options: SoakOptions): Promise<SoakReport> {
   try {
     await live(options, { simulator, stage, crew });
     const channels = stage.map(({ channel }) => channel.id);
-    await untilAnswered(simulator, channels, options.messages);
+    await untilAnswered({ simulator, channels, wanted: options.messages, isRight, url: database.url });
     // What one of them has begun it finishes: nothing can come after this.
     await crew.stop();
-    const verdict = judge(readAnswers(simulator, channels), 1, simulator.report().identifies);
-    const { faulty, ...numbers } = verdict;
-    const told = faulty.slice(0, mostTimelines);
+    const seen = readAnswers(simulator, channels);
+    const { faulty, ...numbers } = judge(seen, isRight, 1, simulator.report().identifies);
+    const { answered, queued } = await readBooks(database.url);
+    const unanswered = seen.asked.map(({ messageId }) => messageId).filter((id) => !answered.has(id));
+    const told = [...new Set([...faulty, ...unanswered])].slice(0, mostTimelines);
+    const killed = crew.moments.filter(({ what }) => what === "SIGTERM" || what === "SIGKILL").length;
     return {
       ...numbers,
+      unanswered: unanswered.length,
+      queued,
       handoverMs: handovers(crew),
-      killed: crew.moments.filter(({ what }) => what === "SIGTERM" || what === "SIGKILL").length,
+      killed,
+      undealt: options.kills - killed,
       seed: options.seed,
       seconds: Math.round((Date.now() - startedMs) / 1000),
       faults: await Promise.all(told.map((id) => tellTimeline(id, { simulator, crew, url: database.url }))),
@@ -110,23 +123,6 @@ async function live(
     });
   }
   await Promise.all(killed);
-}
-
-/** Resolves when all is answered, or when nothing has been for long. */
-export async function untilAnswered(
-  simulator: DiscordSimulator,
-  channels: readonly string[],
-  wanted: number,
-): Promise<void> {
-  let before = -1;
-  let since = Date.now();
-  for (;;) {
-    const answered = readAnswers(simulator, channels).filter(({ answers }) => answers.length > 0).length;
-    if (answered >= wanted) return;
-    if (answered !== before) [before, since] = [answered, Date.now()];
-    if (Date.now() - since > standstillMs) return;
-    await pause(100);
-  }
 }
 
 const sessionLines = new Set(["the session was resumed", "the session was identified"]);

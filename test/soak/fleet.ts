@@ -1,22 +1,27 @@
 import { temporaryFolder } from "../connections/fresh-database.ts";
 import { startPostgres, type PostgresServer } from "../servers/postgres.ts";
 import { startRedis, type RedisServer } from "../servers/redis.ts";
-import { askRedis } from "../servers/shared.ts";
 import { runToEnd } from "../failure/process.ts";
 import { startDiscordSimulator, type DiscordSimulator } from "../simulators/discord/simulator.ts";
 import type { User } from "../simulators/discord/world/records.ts";
 import type { QuotaLimits } from "../simulators/gemini/quota.ts";
 import { startGeminiSimulator, type Simulator } from "../simulators/gemini/simulator.ts";
+import { makeHand } from "./blows.ts";
 import { pause, startCrew, type Crew, type Post } from "./crew.ts";
-import { slowPosts, untilAnswered, type SoakOptions } from "./discord.ts";
-import { planSoak, strikeAnything, type Blow, type Deed } from "./plan.ts";
+import { slowPosts, type SoakOptions } from "./discord.ts";
+import { readBooks, untilAnswered } from "./ending.ts";
+import { planSoak, strikeAnything, type Deed } from "./plan.ts";
 import { limitsOf, quotaUsed } from "./quota.ts";
 import { makeStage, type Conversation } from "./stage.ts";
 import { tellTimeline } from "./timeline.ts";
-import { judge, readAnswers, type Asked, type Verdict } from "./verdict.ts";
+import { holdsItsQuestion, judge, readAnswers, type Asked, type Verdict } from "./verdict.ts";
 
 /** What it came to; `faults` tells what happened to the messages that something went wrong with, or that waited for more than two minutes. */
 interface FleetReport extends Omit<Verdict, "faulty"> {
+  /** Addressed messages that are not `answered` in Postgres. */
+  readonly unanswered: number;
+  /** What was left in the inbox. */
+  readonly queued: number;
   /** Answers that another agent's voice has spoken. */
   readonly wrongVoice: number;
   readonly quotaViolations: number;
@@ -25,7 +30,9 @@ interface FleetReport extends Omit<Verdict, "faulty"> {
   /** Errors that nobody had caught, and processes that ended by themselves. */
   readonly unhandled: number;
   readonly maxWaitMs: number;
+  /** What was really done to the processes and the servers, and how many blows of the plan were not dealt. */
   readonly blows: Readonly<Record<string, number>>;
+  readonly undealt: number;
   readonly seed: number;
   readonly seconds: number;
   readonly faults: readonly object[];
@@ -41,6 +48,8 @@ type AgentName = (typeof agents)[number];
 const mostTimelines = 5;
 /** Longer than a minute's limit makes people wait that is used up, and a process that has just lost Redis. */
 const longMs = 120_000;
+/** The model answers with the question that stands in the message itself, not in a memory or an earlier line. */
+const question = String.raw`(?<=<message by="[^"]*">[^]*)soak \d+ question \d+(?=</message>)`;
 const model = "gemini-3.5-flash-lite";
 
 interface Place {
@@ -70,29 +79,40 @@ export async function soakFleet(options: SoakOptions): Promise<FleetReport> {
   try {
     const blows = await live(options, place, crew);
     const channels = place.stage.map(({ channel }) => channel.id);
-    await untilAnswered(place.simulator, channels, options.messages);
+    const { simulator } = place;
+    await untilAnswered({
+      simulator,
+      channels,
+      wanted: options.messages,
+      isRight: holdsItsQuestion,
+      url: database.url,
+    });
     // What one of them has begun it finishes: nothing can come after this.
     const codes = await crew.stop();
-    const asked = readAnswers(place.simulator, channels);
-    const { faulty, ...numbers } = judge(asked, 1, place.simulator.report().identifies);
+    const seen = readAnswers(simulator, channels);
+    const { asked } = seen;
+    const { faulty, ...numbers } = judge(seen, holdsItsQuestion, 1, simulator.report().identifies);
+    const { answered, queued } = await readBooks(database.url);
+    const unanswered = asked.map(({ messageId }) => messageId).filter((id) => !answered.has(id));
     const misspoken = asked.filter((one) => !isSpokenRight(one, place)).map(({ messageId }) => messageId);
     const slow = asked.filter((one) => waitOf(one) > longMs).map(({ messageId }) => messageId);
-    const told = [...new Set([...faulty, ...misspoken, ...slow])].slice(0, mostTimelines);
+    const told = [...new Set([...faulty, ...unanswered, ...misspoken, ...slow])].slice(0, mostTimelines);
     return {
       ...numbers,
+      unanswered: unanswered.length,
+      queued,
       wrongVoice: misspoken.length,
       quotaViolations: place.gemini.violations.length,
       quotaUsed: quotaUsed(place.gemini, model, limits),
       unhandled: uncaught(crew) + crew.crashes.length + codes.filter((code) => code !== 0).length,
       maxWaitMs: Math.max(...asked.map(waitOf)),
       blows,
+      undealt: options.kills - Object.values(blows).reduce((sum, count) => sum + count, 0),
       seed: options.seed,
       seconds: Math.round((Date.now() - startedMs) / 1_000),
       faults: [
         ...crew.crashes.map((crash) => ({ ...crash, role: crewRoles[crash.bot] })),
-        ...(await Promise.all(
-          told.map((id) => tellTimeline(id, { simulator: place.simulator, crew, url: database.url })),
-        )),
+        ...(await Promise.all(told.map((id) => tellTimeline(id, { simulator, crew, url: database.url })))),
       ],
     };
   } finally {
@@ -109,6 +129,7 @@ async function openPlace(limits: QuotaLimits): Promise<Place> {
     startRedis(),
     startGeminiSimulator({ ...limits, enforce: true }),
   ]);
+  gemini.script({ on: "generate", times: null, quotes: question });
   const simulator = await startDiscordSimulator();
   simulator.faults.add(slowPosts);
   const { world } = simulator;
@@ -150,15 +171,13 @@ async function live(options: SoakOptions, place: Place, crew: Crew): Promise<Rea
   const { stage } = place;
   const { world } = place.simulator;
   const cast = { bots: crewRoles.length, people: stage.map(({ people }) => people.length) };
+  const hand = makeHand({ ...place, crew });
   const under: Promise<void>[] = [];
-  const blows: Record<string, number> = {};
   let said = 0;
   for (const deed of planSoak({ ...options, cast, strike: strikeAnything })) {
     if (deed.afterMs > 0) await pause(deed.afterMs);
     if (deed.kind !== "say") {
-      const name = deed.kind === "kill" ? deed.signal : deed.kind;
-      blows[name] = (blows[name] ?? 0) + 1;
-      under.push(deal(deed, place, crew));
+      under.push(hand.deal(deed));
       continue;
     }
     const where = stage[deed.conversation];
@@ -169,41 +188,11 @@ async function live(options: SoakOptions, place: Place, crew: Crew): Promise<Rea
     world.say({ channel: where.channel, author, text });
   }
   await Promise.all(under);
-  return blows;
+  return hand.dealt();
 }
 
 function agentFor({ dice }: Deed & { kind: "say" }): AgentName {
   return agents[Math.floor(dice * agents.length)] ?? "mira";
-}
-
-/** Outages do not overlap: a server that is being restarted is left alone. */
-const restarting = new Set<unknown>();
-
-async function restart(server: PostgresServer | RedisServer, forMs: number): Promise<void> {
-  if (restarting.has(server)) return;
-  restarting.add(server);
-  await server.stop();
-  await pause(forMs);
-  await server.start();
-  restarting.delete(server);
-}
-
-async function deal(blow: Blow, { simulator, postgres, redis }: Place, crew: Crew): Promise<void> {
-  switch (blow.kind) {
-    case "kill":
-      return crew.kill(blow.bot, blow.signal, blow.forMs);
-    case "pause":
-      return crew.pause(blow.bot, blow.forMs);
-    case "flush-redis":
-      if (!restarting.has(redis)) await askRedis(redis.url, "FLUSHALL").catch(() => "");
-      return;
-    case "cut-sockets":
-      return void simulator.faults.cut();
-    case "restart-redis":
-      return restart(redis, blow.forMs);
-    case "restart-postgres":
-      return restart(postgres, blow.forMs);
-  }
 }
 
 /** In a guild each agent has its own voice; in a direct conversation with the reception, and without a voice, the reception names it. */

@@ -6,10 +6,10 @@ import { soakReflector } from "./reflector.ts";
 const usage = `npm run soak -- discord --messages 2000 --kills 20 --seed 1
 Two processes of the bot on a simulated Discord and a Postgres server (POSTGRESQL_URL, or one of its own), stopped and killed at random.
 npm run soak -- fleet --messages 10000 --kills 100 --seed 1
-Two gateways and four workers on a Postgres and a Redis of their own, stopped, killed and paused at random, while these are restarted and emptied.
+Two gateways and four workers on a Postgres and a Redis of their own, stopped, killed and paused at random, while these are killed, restarted and emptied.
 npm run soak -- reflector --minutes 10 --seed 1
 The reflector on the disposable cluster of KUBECONFIG, its watch cut every second while objects change.
-Each prints what people saw as JSON; exits 1 when anything was lost, doubled, missed or out of order, with the story of those messages.
+Each prints what people saw as JSON; exits 1 when anything was lost, doubled, wrong, missed or out of order, with the story of those messages.
 `;
 
 const { values, positionals } = parseArgs({
@@ -37,6 +37,10 @@ if (soak !== null) {
   const faults = new Set([
     "lost",
     "doubled",
+    "wrong",
+    "unanswered",
+    "queued",
+    "undealt",
     "outOfOrder",
     "extraIdentifies",
     "wrongVoice",

@@ -16,7 +16,7 @@ export type Blow =
   | { readonly kind: "kill"; readonly bot: number; readonly signal: "SIGTERM" | "SIGKILL"; readonly forMs: number }
   | { readonly kind: "pause"; readonly bot: number; readonly forMs: number }
   | { readonly kind: "flush-redis" | "cut-sockets" }
-  | { readonly kind: "restart-redis" | "restart-postgres"; readonly forMs: number };
+  | { readonly kind: "restart-redis" | "restart-postgres" | "kill-postgres"; readonly forMs: number };
 
 /** What there is to choose from. */
 export interface Cast {
@@ -71,10 +71,11 @@ export function strikeProcess(random: () => number, bots: number): Blow {
 /** Ends or pauses one of the processes, or does something to what they stand on. */
 export function strikeAnything(random: () => number, bots: number): Blow {
   const dice = random();
-  if (dice < 0.7) return strikeProcess(random, bots);
-  if (dice < 0.85) return { kind: "pause", bot: Math.floor(random() * bots), forMs: random() * longestPausedMs };
-  if (dice < 0.9) return { kind: "flush-redis" };
-  if (dice < 0.94) return { kind: "restart-redis", forMs: random() * longestOutageMs };
-  if (dice < 0.97) return { kind: "restart-postgres", forMs: random() * longestOutageMs };
+  if (dice < 0.67) return strikeProcess(random, bots);
+  if (dice < 0.81) return { kind: "pause", bot: Math.floor(random() * bots), forMs: random() * longestPausedMs };
+  if (dice < 0.86) return { kind: "flush-redis" };
+  if (dice < 0.9) return { kind: "restart-redis", forMs: random() * longestOutageMs };
+  if (dice < 0.93) return { kind: "restart-postgres", forMs: random() * longestOutageMs };
+  if (dice < 0.97) return { kind: "kill-postgres", forMs: random() * longestOutageMs };
   return { kind: "cut-sockets" };
 }

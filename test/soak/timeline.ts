@@ -30,7 +30,7 @@ export async function tellTimeline(
     if (at >= from && at <= to) events.push({ at, what: `bot ${bot}: ${what}` });
   const turns = await administer(
     url,
-    `select state, attempts, faults, error, speaking_at, finished_at from turns where message_id = ${messageId}`,
+    `select state, attempts, faults, error, not_before, speaking_at, finished_at from turns where message_id = ${messageId}`,
   );
   return {
     messageId,

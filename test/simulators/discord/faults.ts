@@ -1,3 +1,4 @@
+import type { RawEvent } from "./gateway/connection.ts";
 import type { Gateway, Which } from "./gateway/gateway.ts";
 import type { Fault, Script } from "./script.ts";
 import type { Ref } from "./world/records.ts";
@@ -23,6 +24,8 @@ export interface Faults {
   askReconnect(which?: Which): number;
   /** Opcode 9. */
   invalidate(resumable: boolean, which?: Which): number;
+  /** Sends any event: with the session's next number, or with `s` as one that comes once. */
+  dispatch(event: RawEvent, which?: Which): number;
   /** Every RESUME of a session that exists now will be refused; those connected go on until their socket is gone. */
   expireSessions(): number;
   /** 4004 on every socket, 401 on every request. */
@@ -56,6 +59,7 @@ export function makeFaults(state: State, gateway: Gateway, script: Script): Faul
     freeze: (which) => each(which, (connection) => connection.freeze()),
     askReconnect: (which) => each(which, (connection) => connection.askReconnect()),
     invalidate: (resumable, which) => each(which, (connection) => connection.invalidate(resumable)),
+    dispatch: (event, which) => each(which, (connection) => connection.dispatch(event)),
     expireSessions: () => gateway.expireSessions(),
     revokeToken: (bot, reason = "revoked") => {
       const found = state.bot(bot);

@@ -46,7 +46,7 @@ interface GatewayFault {
   readonly code?: number;
   /** Of "invalid-session". */
   readonly resumable?: boolean;
-  /** Of "delay" and "duplicate": only this event, such as MESSAGE_CREATE. */
+  /** Of "delay", "duplicate" and "lose", which sends it in a replay alone: only this event, such as MESSAGE_CREATE. */
   readonly event?: string;
   readonly delayMs?: number;
   /** Of "duplicate": the copy has the same sequence number instead of the next. */
@@ -55,7 +55,7 @@ interface GatewayFault {
 
 type ConnectFault = "refuse" | "refuse-503" | "close-before-hello" | "no-hello";
 type LoginFault = "no-ready" | "invalid-session" | "close";
-type DispatchFault = "delay" | "duplicate";
+type DispatchFault = "delay" | "duplicate" | "lose";
 export type Fault = RestFault | GatewayFault;
 
 const moments = {
@@ -63,7 +63,7 @@ const moments = {
   "before-hello": new Set<string>(["close-before-hello"]),
   hello: new Set<string>(["no-hello"]),
   login: new Set<string>(["no-ready", "invalid-session", "close"]),
-  dispatch: new Set<string>(["delay", "duplicate"]),
+  dispatch: new Set<string>(["delay", "duplicate", "lose"]),
 } as const;
 
 interface RestMoment {

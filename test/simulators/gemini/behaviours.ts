@@ -37,6 +37,8 @@ export interface Behaviour {
   readonly fault?: FaultName;
   /** The text of the reply; an object is sent as JSON. */
   readonly reply?: string | Readonly<Record<string, unknown>>;
+  /** A regular expression: without a `reply`, the answer quotes what it finds last in the prompt instead of the last line. */
+  readonly quotes?: string;
   /** Instead of STOP; with anything but STOP and MAX_TOKENS no parts are sent unless `reply` is given. */
   readonly finishReason?: string;
   /** Blocks the prompt itself: no candidates at all. */

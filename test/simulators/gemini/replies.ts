@@ -50,7 +50,7 @@ export function replyTo(body: Body, behaviour: Behaviour): string {
   if (reply !== undefined) return typeof reply === "string" ? reply : JSON.stringify(reply);
   if (functionCall !== undefined && !bringsFunctionResponse(body)) return "";
   if (finishReason !== undefined && finishReason !== "STOP") return "";
-  const text = `Simulated reply to: ${lastLine(body)}`;
+  const text = `Simulated reply to: ${behaviour.quotes === undefined ? lastLine(body) : lastFound(body, behaviour.quotes)}`;
   const schema = body.generationConfig?.responseSchema;
   return schema === undefined ? text : JSON.stringify(obey(schema, text, lastLine(body)));
 }
@@ -67,6 +67,11 @@ function lastLine(body: Body): string {
     .map((line) => line.trim())
     .filter((line) => /[\p{L}\p{N}]/u.test(line) && !/^<.*>$|^[-=#~`]{3}/u.test(line));
   return (lines.at(-1) ?? "").slice(0, 200);
+}
+
+function lastFound(body: Body, pattern: string): string {
+  const prompt = (body.contents ?? []).flatMap(({ parts = [] }) => parts.map((part) => part.text ?? "")).join("\n");
+  return prompt.match(new RegExp(pattern, "gu"))?.at(-1) ?? "";
 }
 
 function obey(schema: Schema, text: string, hint: string): unknown {

@@ -56,6 +56,14 @@ it("is scripted over HTTP, for the requests it names and as often as told", asyn
   expect(await (await fetch(`${url}/control/requests`)).json()).toHaveLength(4);
 });
 
+it("quotes what it is told to look for, where it stands last in the prompt", async () => {
+  const { simulator: one, generate } = await start();
+  one.script({ quotes: "(?<=<message>.*)cat \\d+", times: null });
+  const answer = await generate(say("<line>cat 1</line>\n<message>my cat 2 and cat 34</message>\n<line>cat 5</line>"));
+  expect(answer.raw).toContain('"Simulated reply to: cat 34"');
+  expect((await generate(say("my dog"))).raw).toContain('"Simulated reply to: "');
+});
+
 it("asks for a function, and answers in text when the response is brought", async () => {
   const { simulator: one, generate } = await start();
   one.script({ functionCall: { name: "search", args: { words: "cat" } }, times: null });

@@ -35,6 +35,15 @@ export interface Connection extends Link {
   askReconnect(): void;
   /** Opcode 9; without `resumable` the session is over. */
   invalidate(resumable: boolean): void;
+  /** Any event, with the session's next number, or with this one and then not in a replay. */
+  dispatch(event: RawEvent): void;
+}
+
+/** An event that the world does not know. */
+export interface RawEvent {
+  readonly t: string;
+  readonly d: unknown;
+  readonly s?: number;
 }
 
 export function serveConnection(socket: WebSocket, resumeUrl: string, parts: GatewayParts): Connection {
@@ -184,6 +193,11 @@ export function serveConnection(socket: WebSocket, resumeUrl: string, parts: Gat
       socket.pause();
     },
     askReconnect: () => say({ op: op.reconnect, d: null }),
+    dispatch: ({ t, d, s }) => {
+      if (session === null) return;
+      if (s === undefined) sessions.dispatch(session, t, d);
+      else outbox.send(JSON.stringify({ op: op.dispatch, t, s, d }), 0);
+    },
     invalidate,
   };
 

@@ -33,7 +33,7 @@ export interface Sessions {
   readonly all: ReadonlyMap<string, Session>;
   open(bot: Bot, shard: readonly [number, number], intents: number, link: Link): Session;
   /** Sends an event to this session alone; not kept for a resume when `keep` is false. */
-  dispatch(session: Session, name: string, data: object, keep?: boolean): void;
+  dispatch(session: Session, name: string, data: unknown, keep?: boolean): void;
   /** Sends everything after `seq` again and gives the session to the new link. */
   replay(session: Session, seq: number, link: Link): void;
   /** The socket is gone; events are kept until the session is resumed or its time is over. */
@@ -52,7 +52,7 @@ export function makeSessions(limits: Limits, script: Script, report: Report): Se
     report.sessions = all.size;
   };
 
-  const number = (session: Session, name: string, data: object, keep: boolean): string => {
+  const number = (session: Session, name: string, data: unknown, keep: boolean): string => {
     session.seq += 1;
     const json = JSON.stringify({ t: name, s: session.seq, op: op.dispatch, d: data });
     if (keep) session.events.push({ seq: session.seq, json });
@@ -61,9 +61,10 @@ export function makeSessions(limits: Limits, script: Script, report: Report): Se
     return json;
   };
 
-  const dispatch = (session: Session, name: string, data: object, keep = true) => {
+  const dispatch = (session: Session, name: string, data: unknown, keep = true) => {
     const json = number(session, name, data, keep);
     const fault = script.gateway({ moment: "dispatch", shard: session.shard[0], bot: session.bot.id, event: name });
+    if (fault?.fault === "lose") return;
     session.link?.send(json, fault?.fault === "delay" ? (fault.delayMs ?? 0) : 0);
     if (fault?.fault !== "duplicate") return;
     session.link?.send(fault.sameSequence === true ? json : number(session, name, data, keep), 0);

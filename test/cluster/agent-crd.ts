@@ -1,0 +1,23 @@
+import { expect, vi } from "vitest";
+import type { TestNamespace } from "./cluster.ts";
+import { patience } from "./until.ts";
+
+const crd = "agents.discord-agent.dev";
+
+/** Applies the CRD of Agents as people do, and resolves when the API server knows the kind. */
+export async function applyAgentCrd(kubectl: TestNamespace["kubectl"]): Promise<void> {
+  await kubectl(["apply", "-k", "k8s/crds"]);
+  await kubectl(["wait", "--for=condition=Established", `crd/${crd}`, "--timeout=60s"]);
+}
+
+/** Takes the CRD of Agents away; rejects while a namespace that stays has some. It is there again, as `kubectl apply` makes it, when the suite ends. */
+export async function removeAgentCrd({ kubectl, atTheEnd }: TestNamespace): Promise<void> {
+  // Those of suites that have ended are still going.
+  const used = () => kubectl(["get", crd, "--all-namespaces", "-o", "name"]);
+  await vi.waitFor(async () => expect(await used()).toBe(""), patience);
+  atTheEnd(async () => {
+    await kubectl(["delete", "crd", crd, "--ignore-not-found", "--wait"]);
+    await applyAgentCrd(kubectl);
+  });
+  await kubectl(["delete", "crd", crd, "--wait"]);
+}

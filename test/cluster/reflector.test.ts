@@ -156,9 +156,7 @@ describeOnCluster("the reflector, on a real API server,", ({ api, kubectl, throu
     const reflector = open(restricted);
     await vi.waitFor(() => expect(reflector.trouble()?.status).toBe(403), patience);
     const trouble = reflector.trouble();
-    expect(trouble === null ? "" : troubleOf("configmap", trouble)).toMatch(
-      /must allow list and watch of configmaps/,
-    );
+    expect(trouble === null ? "" : troubleOf("configmap", trouble)).toMatch(/must allow list and watch of configmaps/);
     await kubectl(["create", "role", "reader", "--verb=get,list,watch", "--resource=configmaps"]);
     await kubectl(["create", "rolebinding", "reader", "--role=reader", `--serviceaccount=${name}:reader`]);
     await vi.waitFor(() => expect([reflector.trouble(), reflector.isSynced()]).toEqual([null, true]), patience);

@@ -22,6 +22,8 @@ export interface Allowance {
   tokens: number;
   /** Until the day ends. */
   today: number;
+  /** False: others may have left something of the day, and whoever has nothing of it asks again in a minute. */
+  isDayUsed: boolean;
 }
 
 /** The state of one of the provider's counters. */
@@ -64,7 +66,7 @@ export function makeForecast(bucket: Bucket, limits: Limits, windowMs: number, n
     if (at < dayEndsAt) return;
     dayEndsAt = nextPacificMidnight(at);
     grantedToday = 0;
-    if (left !== null) left.today = Number.POSITIVE_INFINITY;
+    if (left !== null) Object.assign(left, { today: Number.POSITIVE_INFINITY, isDayUsed: false });
   };
   const drop = (until: number) => {
     for (let grant = grants[oldest]; grant !== undefined && grant.at + windowMs <= until; grant = grants[oldest]) {
@@ -76,7 +78,7 @@ export function makeForecast(bucket: Bucket, limits: Limits, windowMs: number, n
   return (tokens: number): { at: number; reason: Reason } => {
     turnDay();
     if ((requestsPerDay !== null && grantedToday >= requestsPerDay) || (left !== null && left.today < 1)) {
-      at = dayEndsAt;
+      at = left === null || left.isDayUsed ? dayEndsAt : Math.min(dayEndsAt, Math.max(at, nowMs + windowMs));
       reason = "requests_per_day";
       turnDay();
     }

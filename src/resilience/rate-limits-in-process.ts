@@ -84,7 +84,8 @@ function forget(bucket: Bucket, nowMs: number, countsForMs: number): void {
   if (nowMs >= bucket.dayEndsAt) {
     bucket.dayEndsAt = nextPacificMidnight(nowMs);
     bucket.grantedToday = 0;
-    if (bucket.allowance !== null) bucket.allowance.today = Number.POSITIVE_INFINITY;
+    if (bucket.allowance !== null)
+      Object.assign(bucket.allowance, { today: Number.POSITIVE_INFINITY, isDayUsed: false });
   }
   if (bucket.blocked !== null && bucket.blocked.untilMs <= nowMs) bucket.blocked = null;
 }

@@ -105,11 +105,13 @@ export function recollect(mirror: Mirror, limits: Limits, nowMs: number, livingM
   const { aheadMs, heardAt, kept, processes } = mirror;
   const isToday = nowMs + aheadMs < mirror.dayEndsAt;
   const orAny = (limit: number | null, part: number) => (limit === null ? Number.POSITIVE_INFINITY : part);
+  const usedToday = isToday ? mirror.today + mirror.aloneToday - mirror.toldToday : 0;
   const allowance: Allowance = {
     untilMs: heardAt === null ? nowMs + windowMs : Math.max(nowMs, heardAt + livingMs) + windowMs,
     requests: orAny(limits.requestsPerMinute, kept.requests),
     tokens: orAny(limits.tokensPerMinute, kept.tokens),
     today: orAny(limits.requestsPerDay, heardAt === null || !isToday ? Number.POSITIVE_INFINITY : kept.today),
+    isDayUsed: limits.requestsPerDay !== null && heardAt !== null && usedToday >= limits.requestsPerDay,
   };
   const dayEndsAt = (isToday ? mirror.dayEndsAt : nextPacificMidnight(nowMs + aheadMs)) - aheadMs;
   // Whoever has never met Redis may have taken the place of one that used up its part: of the day it has what is left of it by the clock.
@@ -119,7 +121,7 @@ export function recollect(mirror: Mirror, limits: Limits, nowMs: number, livingM
     place: mirror.place,
     own: mirror.own.map((grant) => ({ ...grant, at: grant.at - aheadMs })),
     allowance: processes === 1 && heardAt !== null ? null : allowance,
-    grantedToday: heardAt === null ? past : isToday ? mirror.today + mirror.aloneToday - mirror.toldToday : 0,
+    grantedToday: heardAt === null ? past : usedToday,
     dayEndsAt,
     blocked: mirror.blocked && { ...mirror.blocked, untilMs: mirror.blocked.untilMs - aheadMs },
   };

@@ -2,7 +2,7 @@ import type { Component } from "../lifecycle/component.ts";
 import type { Logger } from "../log.ts";
 import type { Bucket } from "./forecast.ts";
 import { makeInProcessRateLimits, windowMs } from "./rate-limits-in-process.ts";
-import { beatMs, type SharedRateLimits } from "./rate-limits-redis.ts";
+import { askAgainMs, beatMs, type SharedRateLimits } from "./rate-limits-redis.ts";
 import type { Remembered } from "./rate-limits-mirror.ts";
 import type { Ask, Limits, RateLimits } from "./rate-limits.ts";
 
@@ -70,7 +70,9 @@ class FleetRateLimits implements RateLimits, Component {
     if (told !== null) return told;
     const alone = this.#goAlone();
     const answer = await alone.take(ask, signal);
-    if (!answer.granted) return answer;
+    // Redis may be back at any moment, and then knows better.
+    if (!answer.granted)
+      return shared === null ? answer : { ...answer, retryInMs: Math.min(askAgainMs, answer.retryInMs) };
     shared?.remember(ask, now());
     return { ...answer, ticket: `${ownTicket}${answer.ticket}` };
   }

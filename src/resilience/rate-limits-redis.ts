@@ -51,7 +51,7 @@ export interface SharedRateLimitsOptions {
 /** How long a silent process may be counting for itself. */
 const silentMs = 60_000;
 /** A caller asks again at least this often; who does not is forgotten after twice as long. */
-const askAgainMs = 4_000;
+export const askAgainMs = 4_000;
 /** Who could go but for somebody before it looks again after this time. */
 const sociableMs = 50;
 /** A process says this often that it lives; a silent one may count for itself, and is counted in for a minute. */

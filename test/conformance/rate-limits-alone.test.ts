@@ -5,6 +5,7 @@ import { makeMetrics } from "../../src/metrics.ts";
 import { makeFleetRateLimits } from "../../src/resilience/rate-limits-of-fleet.ts";
 import { makeRedisRateLimits } from "../../src/resilience/rate-limits-redis.ts";
 import type { Ask, Limits } from "../../src/resilience/rate-limits.ts";
+import { makeTurnstile } from "../../src/resilience/turnstile.ts";
 import { unguarded } from "../resilience/unguarded.ts";
 import { describeUnless } from "../servers/databases.ts";
 import { startRedis, type RedisServer } from "../servers/redis.ts";
@@ -119,6 +120,19 @@ describeUnless(await whyNoOwnRedis(), "limits of a fleet that loses its Redis", 
       granted += await takeWherever(fleet);
     }
     expect(granted).toBeLessThanOrEqual(30);
+  });
+
+  it("are not taken to be used up for the day by a process of which nothing was kept for it: it goes on as soon as Redis is back", async () => {
+    const fleet = await openFleet(2, { ...none, requestsPerDay: 30 });
+    // Of the day all is kept for those two.
+    const newcomer = await join({ ...none, requestsPerDay: 30 });
+    await lose([...fleet, newcomer]);
+    expect(await take(newcomer)).toBe(0);
+    expect(await newcomer.limits.estimateMs(ask(), 3, signal), "hours, until midnight").toBe(61_000);
+    const passage = makeTurnstile(newcomer.limits, 70_000, () => Date.now()).enter(ask(), () => {}, signal);
+    const regainedAt = regain([...fleet, newcomer]).then(() => Date.now());
+    expect(await passage).toMatchObject({ admitted: true });
+    expect(Date.now() - (await regainedAt), "long after it was back").toBeLessThan(15_000);
   });
 
   it("never exceed a minute's limit, also when one of them has just taken all that was free", async () => {

@@ -30,7 +30,7 @@ async function untilStill(left: () => Promise<number>): Promise<void> {
     if (now <= 0) return;
     if (now !== before) [before, since] = [now, Date.now()];
     if (Date.now() - since > standstillMs) return;
-    await pause(100);
+    await pause(500);
   }
 }
 

@@ -1,13 +1,13 @@
-import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
+import { afterAll, beforeAll, expect, it, vi } from "vitest";
 import { answersIn, patience } from "./discord-bot.ts";
-import { openHouse, type House } from "./discord-house.ts";
+import { describeInSetUps, openHouse, setUps, type House } from "./discord-house.ts";
 
 const slow = { firstTokenMs: 3_200, chunkMs: 120 };
 
-describe("an answer of the bot", () => {
+describeInSetUps("an answer of the bot", await setUps(), (setUp) => {
   let house: House;
   beforeAll(async () => {
-    house = await openHouse();
+    house = await openHouse({}, setUp);
     await house.start();
   });
   afterAll(() => house.close());

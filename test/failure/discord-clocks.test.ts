@@ -1,7 +1,7 @@
 import { describe, expect, it, vi } from "vitest";
 import { answersIn, patience } from "./discord-bot.ts";
 import { inHouse, type House } from "./discord-house.ts";
-import { hourMs, withClock } from "./wrong-clock.ts";
+import { hourMs, inHouseThatWaits, withClock } from "./wrong-clock.ts";
 
 describe.concurrent("a bot whose clock is an hour", () => {
   const isWrong = async ({ start }: House, shiftMs: number) => {
@@ -28,10 +28,11 @@ describe.concurrent("a bot whose clock is an hour", () => {
   );
 
   it("behind pings who has waited long", async () =>
-    inHouse({ now: () => Date.now() - 90_000 }, async (house) => {
+    inHouseThatWaits(async (house, wait) => {
       const { ann, ask, discord, general } = house;
       await isWrong(house, -hourMs);
-      ask("what time is it?");
+      ask("what time is it?", { model: { firstTokenMs: 1_500 } });
+      wait();
       await vi.waitFor(() => expect(answersIn(discord, general)).toHaveLength(1), patience);
       expect(answersIn(discord, general)[0]?.pinged.users).toEqual([ann.id]);
     }));

@@ -23,8 +23,9 @@ export function makeFairOrder(now: () => number) {
   return {
     /** Of a newcomer, given all others who wait or will come back. */
     turnOf(rank: number, scope: string, others: readonly Place[]): number {
-      const before = others.filter((other) => other.rank === rank && other.scope === scope).length;
-      return Math.max(floors.get(rank) ?? 0, grantedTo(scope) + before);
+      const own = others.filter((other) => other.rank === rank && other.scope === scope).map((other) => other.turn);
+      // What was granted counts less as time goes by: without the last place of its own scope a newcomer would pass those of an earlier minute.
+      return Math.max(floors.get(rank) ?? 0, grantedTo(scope) + own.length, ...own);
     },
     /** It went; `isLast`: nobody waits any more. */
     went({ rank, scope, turn }: Place, isLast: boolean): void {

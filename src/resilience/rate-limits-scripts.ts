@@ -114,10 +114,14 @@ forget(a.windowMs)
 turn(a.dayEndsAt)
 if id ~= "" then
   if not redis.call("ZSCORE", waiting, id) then
-    local own, before = a.rank .. " " .. a.scope, 0
-    for _, other in ipairs(redis.call("HVALS", asks)) do before = before + (other == own and 1 or 0) end
+    local own, before, last = a.rank .. " " .. a.scope, 0, 0
+    local others = redis.call("HGETALL", asks)
+    for i = 1, #others, 2 do
+      local at = others[i + 1] == own and redis.call("ZSCORE", waiting, others[i])
+      if at then before, last = before + 1, math.max(last, math.floor(at % 2e15 / 1e9)) end
+    end
     -- As in fair-order.ts; in quarters, which is how far each call that goes raises the place of newcomers.
-    local turn = math.max(number("turn" .. a.rank), 4 * ((redis.call("HGET", scopes, a.scope) or 0) + before))
+    local turn = math.max(number("turn" .. a.rank), 4 * ((redis.call("HGET", scopes, a.scope) or 0) + before), last)
     redis.call("ZADD", waiting, a.rank * 2e15 + math.min(turn, 1e6) * 1e9 + redis.call("HINCRBY", meta, "callers", 1) % 1e9, id)
     redis.call("HSET", asks, id, own)
   end

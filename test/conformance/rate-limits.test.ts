@@ -60,6 +60,18 @@ describeUnless(await whyNoRedis(), "on a Redis server,", () => {
     return one;
   };
 
+  it("whoever of a guild asks first stands first, also when its calls of a minute ago count no more", async () => {
+    const one = await join({ requestsPerMinute: 2, tokensPerMinute: null, requestsPerDay: null });
+    // What is kept aside for a process that is alone is all of it: it is granted whole.
+    for (const id of ["a", "b"])
+      await vi.waitFor(async () => expect(await one.take(ask(id), signal)).toMatchObject({ granted: true }), patience);
+    for (const id of ["c", "d", "e", "f"]) expect(await one.take(ask(id), signal)).toMatchObject({ granted: false });
+    // As a minute later.
+    await askRedis(place.url, "DEL", "discord-agent:limits:flash:scopes");
+    const late = await one.take(ask("g"), signal);
+    expect(late).toMatchObject({ granted: false, line: ["c", "d", "e", "f", "g"] });
+  });
+
   rateLimitsConformance("in Redis", (limits) => join(limits));
 
   it("who waits goes by priority and then by arrival, whichever process asks", async () => {

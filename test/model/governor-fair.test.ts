@@ -28,6 +28,16 @@ describe("guilds share the provider's limits:", () => {
     );
   });
 
+  it("in a guild whoever asks first goes first, also when its calls of a minute ago count no more", async () => {
+    const { governor, calls } = open({ limits: { requestsPerMinute: 10 }, patienceMs: 3_600_000 });
+    for (let i = 0; i < 40; i += 1) void governor.generate(requestFor(`early ${i}`, { scope: "1" }), patient);
+    await vi.advanceTimersByTimeAsync(63_000);
+    expect(calls).toHaveLength(20);
+    for (let i = 0; i < 5; i += 1) void governor.generate(requestFor(`late ${i}`, { scope: "1" }), patient);
+    await vi.runAllTimersAsync();
+    expect(calls.slice(-5).map(({ message }) => message)).toEqual([0, 1, 2, 3, 4].map((i) => `late ${i}`));
+  });
+
   it("a guild that asks little is not told to come back after the hundred of another one", async () => {
     const { governor } = open({ limits: { requestsPerMinute: 10 }, patienceMs: 90_000 });
     for (let i = 0; i < 100; i += 1)

@@ -118,7 +118,7 @@ async function measurePeer(
   // Whatever a text says, its vector is another one: what is measured is the search.
   const embedder = { dimensions, embed: () => vectorOf(random) };
   try {
-    await withDatabase(database, (sql) => sql.script("create extension if not exists vector"));
+    await withDatabase(database, (sql) => sql.query("create extension if not exists vector"));
     const peer = await open({ url: database.url, embedder });
     if (peer === null) return "not installed";
     for (let n = 0; n < compared; n += 1) await peer.add(sentence(random));

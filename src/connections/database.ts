@@ -48,7 +48,6 @@ export function makeDatabaseComponent(options: {
       query: (statement, values) => there().query(statement, values),
       transaction: (work) => there().transaction(work),
       longTransaction: (work) => there().longTransaction(work),
-      script: (statements) => there().script(statements),
       close: () => there().close(),
     },
     start: async () => {

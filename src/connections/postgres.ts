@@ -14,8 +14,6 @@ export interface Database extends Sql {
   transaction<T>(work: (tx: Sql) => Promise<T>): Promise<T>;
   /** The same for what may take minutes: on a server every other statement fails after `answerMs` without an answer. */
   longTransaction<T>(work: (tx: Sql) => Promise<T>): Promise<T>;
-  /** Runs many statements in one text, without values. */
-  script(statements: string): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -52,9 +50,6 @@ export function makeDatabase(
     });
   return {
     query,
-    script: async (statements) => {
-      await query(statements);
-    },
     transaction: (work) => inTransaction(work, answerMs),
     longTransaction: (work) => inTransaction(work, 0),
     close: async () => {

@@ -28,7 +28,7 @@ await describeOnBothDatabases("an error of the database", ({ open }) => {
   });
 
   it("leaves nothing behind on its connection, not even when the statement began a transaction itself", async () => {
-    await expect(database.script("begin; select 1 / 0; commit")).rejects.toThrow(/22012/);
+    await expect(database.query("begin; select 1 / 0; commit")).rejects.toThrow(/22012/);
     expect(await database.query("select 1 as n")).toEqual([{ n: 1 }]);
     await expect(database.transaction((tx) => tx.query("begin; select 1 / 0; commit"))).rejects.toThrow(/22012/);
     expect(await database.query("select 1 as n")).toEqual([{ n: 1 }]);

@@ -48,7 +48,7 @@ describe("the breaker", () => {
     await vi.waitFor(() => expect(bot.answers).toHaveLength(1), patience);
     await end();
     const database = await openPglite(folder.path);
-    await database.script("drop function bm25_query cascade");
+    await database.query("drop function bm25_query cascade");
     await database.close();
 
     await start({ CIRCUIT_BREAKER_FAILURE_THRESHOLD: "3" });

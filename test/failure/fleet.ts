@@ -140,6 +140,12 @@ export async function idle(one: Watched): Promise<void> {
   }, patience);
 }
 
+/** Resolves when so many seconds have passed since that moment. */
+export async function havePassed(seconds: number, since: number): Promise<void> {
+  const isOver = () => expect(Date.now() - since).toBeGreaterThan(seconds * 1_000);
+  await vi.waitFor(isOver, { ...patience, timeout: 2 * seconds * 1_000 });
+}
+
 /** How a part of a process says that it is. */
 export async function healthOf(one: Watched, part: string): Promise<string | undefined> {
   const health = (await (await one.get("/health")).json()) as { components: Record<string, { status: string }> };

@@ -104,7 +104,7 @@ export async function openBot(log: Logger) {
     /** Also makes deferred turns due at once, so that nobody waits for a back-off. */
     breakRecall: async () => {
       faults.recall = true;
-      await database.script(`
+      await database.query(`
         create function due_now() returns trigger language plpgsql as
           'begin new.start_after := least(new.start_after, now()); return new; end';
         create trigger due_now before update on pgboss.job for each row execute function due_now();`);

@@ -7,7 +7,7 @@ import { readDispatch, type Heard } from "../../src/gateway/dispatch.ts";
 import { makeHearing } from "../../src/gateway/hearing.ts";
 import { makeLeases, type Lease } from "../../src/gateway/leases.ts";
 import { makeInbox } from "../../src/inbox/inbox.ts";
-import { extendRemembered, forgetDeleted, forgetEdited, forgetPlace } from "../../src/privacy.ts";
+import { revise } from "./revise.ts";
 import { makeMetrics } from "../../src/metrics.ts";
 import { openFreshDatabase } from "../connections/fresh-database.ts";
 import { startDiscordSimulator, type DiscordSimulator } from "../simulators/discord/simulator.ts";
@@ -81,13 +81,7 @@ describe("whatever Discord sends", () => {
         metrics,
         maxMessageChars: 8_000,
         interact: async () => null,
-        revise: {
-          forget: forgetDeleted,
-          forgetPlace,
-          reword: forgetEdited,
-          extend: extendRemembered,
-          drop: async () => {},
-        },
+        revise,
         log,
       });
       const random = randomFrom(2);

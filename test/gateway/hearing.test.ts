@@ -7,7 +7,7 @@ import { makeHearing } from "../../src/gateway/hearing.ts";
 import { makeLeases } from "../../src/gateway/leases.ts";
 import { makeInbox, type Inbox } from "../../src/inbox/inbox.ts";
 import { makeMetrics } from "../../src/metrics.ts";
-import { extendRemembered, forgetDeleted, forgetEdited, forgetPlace } from "../../src/privacy.ts";
+import { revise } from "./revise.ts";
 import { openFreshDatabase } from "../connections/fresh-database.ts";
 import { byItself } from "../inbox/by-itself.ts";
 
@@ -47,13 +47,7 @@ describe("what a shard hears", () => {
         answered.push(id);
         return null;
       },
-      revise: {
-        forget: forgetDeleted,
-        forgetPlace,
-        reword: forgetEdited,
-        extend: extendRemembered,
-        drop: async () => {},
-      },
+      revise,
       metrics: makeMetrics(),
       log,
     });

@@ -1,6 +1,5 @@
-import { expect, vi } from "vitest";
-import type { TestNamespace } from "./cluster.ts";
-import { patience } from "./until.ts";
+import { expect } from "vitest";
+import { namespacesGone, type TestNamespace } from "./cluster.ts";
 
 const crd = "agents.discord-agent.dev";
 
@@ -12,9 +11,8 @@ export async function applyAgentCrd(kubectl: TestNamespace["kubectl"]): Promise<
 
 /** Takes the CRD of Agents away; rejects while a namespace that stays has some. It is there again, as `kubectl apply` makes it, when the suite ends. */
 export async function removeAgentCrd({ kubectl, atTheEnd }: TestNamespace): Promise<void> {
-  // Those of suites that have ended are still going.
-  const used = () => kubectl(["get", crd, "--all-namespaces", "-o", "name"]);
-  await vi.waitFor(async () => expect(await used()).toBe(""), patience);
+  await namespacesGone();
+  expect(await kubectl(["get", crd, "--all-namespaces", "--no-headers"])).toBe("");
   atTheEnd(async () => {
     await kubectl(["delete", "crd", crd, "--ignore-not-found", "--wait"]);
     await applyAgentCrd(kubectl);

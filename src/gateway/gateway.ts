@@ -30,6 +30,8 @@ export interface GatewayOptions {
   readonly store: (lease: Lease, heard: readonly Heard[], progress: Progress, signal: AbortSignal) => Promise<void>;
   /** Called at once for every event, before it is stored: an interaction has three seconds. */
   readonly onHeard: (heard: Heard) => void;
+  /** Called when a shard was taken over, which others may have heard before. */
+  readonly onTakenOver: () => void;
   /** Called when the part is stopped, before it hangs up. */
   readonly onStop: () => void;
   readonly metrics: Metrics;
@@ -232,6 +234,7 @@ class Gateway implements Component {
     const held: Held = { lease, shard, writer, grantedAt };
     this.#held.set(lease.shard, held);
     log.info({ component: "gateway", shard: lease.shard, resumes: lease.session !== null }, "a shard was taken over");
+    this.#options.onTakenOver();
   }
 
   #onDispatch({ sessionId, resumeUrl, sequence, type, data, at }: Dispatch, writer: Writer): void {

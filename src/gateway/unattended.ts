@@ -15,6 +15,8 @@ export interface UnattendedOptions {
   readonly guildId: Snowflake | null;
   /** Of these messages: true, it waits to be taken up; false, it does not, or nobody asked the bot. Those that are not stored are left out. */
   readonly waits: (messageIds: readonly Snowflake[]) => Promise<ReadonlyMap<Snowflake, boolean>>;
+  /** The messages that call the bot and wait to be taken up, at most so many, the oldest first. */
+  readonly left: (most: number) => Promise<readonly (Spot & { readonly messageId: Snowflake })[]>;
   /** Rejects where the bot may not write. */
   readonly mustBeAllowed: (spot: Spot, signal: AbortSignal) => Promise<unknown>;
   /** Shows in this spot that the bot types. */
@@ -43,6 +45,8 @@ const storedByMs = 60_000;
 /** Of the 50 requests a second that Discord allows; who has not seen it yet comes first. */
 const mostAtOnce = 10;
 const mostWaiting = 10_000;
+/** So long after somebody connects what waits is looked for: what was missed is fetched meanwhile. */
+const lookingMs = 60_000;
 
 /**
  * Sees to it that nobody who calls the bot meets silence: while nobody takes the message up, because all lanes are busy, no worker is there or
@@ -53,14 +57,23 @@ export class Unattended {
   readonly #waiting = new Map<Snowflake, Waiting>();
   readonly #stopping = new AbortController();
   #timer: NodeJS.Timeout | undefined;
-  #asking: ReturnType<UnattendedOptions["waits"]> | null = null;
+  #looksUntil = 0;
+  #isAsking = false;
 
   constructor(options: UnattendedOptions) {
     this.#options = options;
   }
 
+  /** Others may have heard what waits, or nobody, so that it is fetched: both are looked for from now on, for a while. */
+  connected(): void {
+    if (this.#stopping.signal.aborted) return;
+    this.#looksUntil = performance.now() + lookingMs;
+    this.#timer ??= this.#lookLater();
+  }
+
   /** Takes note of an event of the gateway. */
   heard(heard: Heard): void {
+    if (heard.kind === "guild") this.connected();
     if (heard.kind === "deleted") for (const id of heard.messageIds) this.#waiting.delete(id);
     if (heard.kind !== "message" || this.#stopping.signal.aborted || this.#waiting.size >= mostWaiting) return;
     const { id, channel_id: conversationId, guild_id: guildId = null } = heard.message;
@@ -87,7 +100,8 @@ export class Unattended {
   #lookLater(): NodeJS.Timeout {
     const look = () =>
       void this.#look().finally(() => {
-        const isDone = this.#waiting.size === 0 || this.#stopping.signal.aborted;
+        const isIdle = this.#waiting.size === 0 && performance.now() > this.#looksUntil;
+        const isDone = isIdle || this.#stopping.signal.aborted;
         this.#timer = isDone ? undefined : this.#lookLater();
       });
     return setTimeout(look, lookEveryMs).unref();
@@ -96,11 +110,12 @@ export class Unattended {
   async #look(): Promise<void> {
     const now = performance.now();
     for (const [id, { heardAt }] of this.#waiting) if (now - heardAt > longestMs) this.#waiting.delete(id);
+    if (now <= this.#looksUntil) await this.#findLeft(now);
     const due = [...this.#waiting]
       .filter(([, one]) => one.typesAt <= now)
       .toSorted(([, a], [, b]) => Number(a.wasShown) - Number(b.wasShown) || a.typesAt - b.typesAt);
     if (due.length === 0) return;
-    const known = await this.#ask(due.map(([id]) => id));
+    const known = await this.#ask(() => this.#options.waits(due.map(([id]) => id)));
     const spots = new Map<Snowflake, Waiting[]>();
     for (const [id, one] of due) {
       const waits =
@@ -112,13 +127,22 @@ export class Unattended {
     for (const those of [...spots.values()].slice(0, mostAtOnce)) void this.#type(those, known !== null);
   }
 
+  async #findLeft(now: number): Promise<void> {
+    const left = (await this.#ask(() => this.#options.left(mostWaiting - this.#waiting.size))) ?? [];
+    for (const { messageId, guildId, conversationId } of left) {
+      if (this.#waiting.has(messageId)) continue;
+      const spot = { guildId, conversationId };
+      this.#waiting.set(messageId, { ...spot, heardAt: now, isCertain: true, wasShown: false, typesAt: now });
+    }
+  }
+
   /** Null while the database is away, and nobody knows. */
-  async #ask(messageIds: readonly Snowflake[]): Promise<ReadonlyMap<Snowflake, boolean> | null> {
-    if (this.#asking !== null) return null;
-    const asking = this.#options.waits(messageIds);
-    this.#asking = asking;
+  async #ask<T>(question: () => Promise<T>): Promise<T | null> {
+    if (this.#isAsking) return null;
+    const asking = question();
+    this.#isAsking = true;
     const done = () => {
-      this.#asking = null;
+      this.#isAsking = false;
     };
     void asking.then(done, done);
     return await untilAborted(asking, AbortSignal.timeout(askingMs)).catch(() => null);

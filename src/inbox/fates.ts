@@ -71,6 +71,18 @@ export async function readUntaken(
   return new Map(rows.map((row) => [row.message_id, row.waits]));
 }
 
+/** Messages of places that wait for somebody to take them up for the first time, and have done so for 4 s to 15 minutes, the oldest first. */
+export async function readLeftWaiting(sql: Sql, most: number): Promise<readonly (Spot & { messageId: Snowflake })[]> {
+  const rows = await sql.query<Row>(
+    `select message_id, guild_id, channel_id, conversation_id from turns
+     where state = 'waiting' and attempts = 0 and addressed and not ${isSilencedTurn} and interaction_token is null
+       and received_at between now() - interval '15 minutes' and now() - interval '4 seconds'
+     order by received_at limit $1`,
+    [most],
+  );
+  return rows.map((row) => ({ messageId: row.message_id, ...spotOf(row) }));
+}
+
 /** Messages from `since` on that were deleted before they were answered, and for which something was said that was not taken back. */
 export async function readLeftBehind(sql: Sql, since: Snowflake): Promise<readonly Snowflake[]> {
   const rows = await sql.query<{ message_id: Snowflake }>(

@@ -18,7 +18,7 @@ import type { Heard } from "../gateway/dispatch.ts";
 import { makeGateway } from "../gateway/gateway.ts";
 import { makeHearing } from "../gateway/hearing.ts";
 import { Unattended } from "../gateway/unattended.ts";
-import { readLeftBehind, readOutcome, readUntaken } from "../inbox/fates.ts";
+import { readLeftBehind, readLeftWaiting, readOutcome, readUntaken } from "../inbox/fates.ts";
 import { referenceOf } from "../inbox/turns.ts";
 import type { Component } from "../lifecycle/component.ts";
 import type { Agent } from "../settings/settings.ts";
@@ -156,6 +156,7 @@ export function makeEar(
     self,
     guildId,
     waits: (messageIds) => readUntaken(database, messageIds),
+    left: (most) => readLeftWaiting(database, most),
     mustBeAllowed: (spot, signal) =>
       mustBeAllowed({ ...spot, interactionToken: null }, voices.reception(), places, signal),
     type: ({ conversationId }, signal) => typeIn(conversationId, voices.reception(), signal),
@@ -168,7 +169,8 @@ export function makeEar(
     if (heard.kind === "interaction") counter.begin(heard.interaction);
     unattended.heard(heard);
   };
-  return makeGateway({ ...options, store, onHeard, onStop: () => unattended.stop() });
+  const [onTakenOver, onStop] = [() => unattended.connected(), () => unattended.stop()];
+  return makeGateway({ ...options, store, onHeard, onTakenOver, onStop });
 }
 
 /** What people may be reminded of in a place: what everyone who reads it may read anyway. */

@@ -112,6 +112,22 @@ describeUnless(await whyNoOwnPostgres(), "who calls a fleet sees something withi
       fleet.withoutFault();
     }));
 
+  it("when there is no worker, also after the gateway that heard it was killed at once", async () =>
+    inFleet(async (fleet) => {
+      const env = { DISCORD_LEASE_SECONDS: "5" };
+      const first = await fleet.start("gateway", env);
+      fleet.ask(1);
+      await vi.waitFor(async () => expect((await first.status()).inbox.waiting).toBe(1), patience);
+      first.kill("SIGKILL");
+      await first.exited;
+      const killedAt = Date.now();
+      await fleet.start("gateway", env);
+      const typed = () => fleet.discord.world.typing(fleet.channel).some(({ at }) => at > killedAt);
+      await vi.waitFor(() => expect(typed()).toBe(true), patience);
+      await fleet.start("worker");
+      await fleet.answeredOnce();
+    }));
+
   it.each(["stop", "freeze"] as const)("when Postgres is away (%s); it is answered when it is back", async (how) =>
     inFleet(async (fleet, postgres) => {
       await Promise.all([fleet.start("gateway"), fleet.start("worker")]);

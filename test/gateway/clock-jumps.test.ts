@@ -44,6 +44,7 @@ describe("a gateway", () => {
       store: (lease, _heard, progress) => database.transaction((tx) => advance(tx, lease, progress)),
       onHeard: () => {},
       onStop: () => {},
+      onTakenOver: () => {},
       invite: () => "",
       metrics,
       log,

@@ -1,5 +1,5 @@
 import { expect } from "vitest";
-import { namespacesGone, type TestNamespace } from "./cluster.ts";
+import type { TestNamespace } from "./cluster.ts";
 
 const crd = "agents.discord-agent.dev";
 
@@ -9,9 +9,8 @@ export async function applyAgentCrd(kubectl: TestNamespace["kubectl"]): Promise<
   await kubectl(["wait", "--for=condition=Established", `crd/${crd}`, "--timeout=60s"]);
 }
 
-/** Takes the CRD of Agents away; rejects while a namespace that stays has some. It is there again, as `kubectl apply` makes it, when the suite ends. */
+/** Takes the CRD of Agents away; rejects while there are some. It is there again, as `kubectl apply` makes it, when the suite ends. */
 export async function removeAgentCrd({ kubectl, atTheEnd }: TestNamespace): Promise<void> {
-  await namespacesGone();
   expect(await kubectl(["get", crd, "--all-namespaces", "--no-headers"])).toBe("");
   atTheEnd(async () => {
     await kubectl(["delete", "crd", crd, "--ignore-not-found", "--wait"]);

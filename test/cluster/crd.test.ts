@@ -101,6 +101,8 @@ describe.skipIf(reason !== null)(`the custom resource Agent${reason === null ? "
     mustKubectl(["create", "namespace", namespace]);
   });
   afterAll(() => {
+    // See describeOnCluster.
+    kubectl(["delete", "dagent", "--all", "-n", namespace]);
     kubectl(["delete", "namespace", namespace, "--wait=false"]);
   });
 

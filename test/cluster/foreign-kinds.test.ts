@@ -2,7 +2,7 @@ import { execFile } from "node:child_process";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { describe, expect, it } from "vitest";
-import { describeOnCluster, namespacesGone, program } from "./cluster.ts";
+import { describeOnCluster, program } from "./cluster.ts";
 
 const run = promisify(execFile);
 const chart = join(import.meta.dirname, "..", "..", "charts", "discord-agent");
@@ -48,7 +48,6 @@ describeOnCluster("a chart that is to make objects of somebody else's kind", ({ 
   const removeForAWhile = async (crd: string) => {
     const text = await kubectl(["get", "crd", crd, "-o", "json", "--ignore-not-found"]);
     if (text === "") return;
-    await namespacesGone();
     const used = await kubectl(["get", crd, "--all-namespaces", "-o", "name"]);
     if (used !== "") throw new Error(`the cluster is no disposable one, it has ${used}`);
     const { metadata, ...rest } = JSON.parse(text) as { metadata: { labels?: object; annotations?: object } };

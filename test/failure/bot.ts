@@ -34,6 +34,13 @@ export interface Bot {
   readonly exited: Promise<number | null>;
 }
 
+/** The environment of a process of the product that nothing of this process's reaches; within a test run all share what Node has compiled. */
+export function surroundings(home: string): Readonly<Record<string, string>> {
+  const { PATH = "", TEST_SERVERS_FOLDER: run } = process.env;
+  const compiled = run === undefined ? {} : { NODE_COMPILE_CACHE: join(run, "compiled") };
+  return { PATH, HOME: home, HEALTH_CHECK_PORT: "0", ...compiled };
+}
+
 /** Starts the product on a data folder; its environment is `env` and nothing of this process; `program` is what Node is told to run. */
 export function startBot(
   data: string,
@@ -43,7 +50,7 @@ export function startBot(
 ): Bot {
   const child: ChildProcessWithoutNullStreams = spawn(process.execPath, [...program, "--data", data, ...flags], {
     cwd: root,
-    env: { PATH: process.env["PATH"] ?? "", HOME: data, HEALTH_CHECK_PORT: "0", ...env },
+    env: { ...surroundings(data), ...env },
   });
   const answers: Answer[] = [];
   const log: Record<string, unknown>[] = [];

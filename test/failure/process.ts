@@ -2,7 +2,7 @@ import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { join } from "node:path";
 import { text } from "node:stream/consumers";
-import { startBot, type Bot } from "./bot.ts";
+import { startBot, surroundings, type Bot } from "./bot.ts";
 
 const main = join(import.meta.dirname, "..", "..", "src", "main.ts");
 
@@ -21,7 +21,7 @@ export async function runToEnd(
 ): Promise<Ended> {
   const child = spawn(process.execPath, [main, ...args], {
     cwd,
-    env: { PATH: process.env["PATH"] ?? "", HOME: cwd, HEALTH_CHECK_PORT: "0", ...env },
+    env: { ...surroundings(cwd), ...env },
   });
   // A process that refuses to start does not read.
   child.stdin.on("error", () => {});

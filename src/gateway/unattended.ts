@@ -131,8 +131,8 @@ export class Unattended {
     const left = (await this.#ask(() => this.#options.left(mostWaiting - this.#waiting.size))) ?? [];
     for (const { messageId, guildId, conversationId } of left) {
       if (this.#waiting.has(messageId)) continue;
-      const spot = { guildId, conversationId };
-      this.#waiting.set(messageId, { ...spot, heardAt: now, isCertain: true, wasShown: false, typesAt: now });
+      const times = { heardAt: now, typesAt: now + patienceMs };
+      this.#waiting.set(messageId, { guildId, conversationId, ...times, isCertain: true, wasShown: false });
     }
   }
 

@@ -58,26 +58,26 @@ export async function readOutcome(sql: Sql, messageId: Snowflake): Promise<Outco
   };
 }
 
+const isUntaken = `(state = 'waiting' and attempts = 0 and addressed and not ${isSilencedTurn})`;
+
 /** Of these messages: true, it waits for somebody to take it up for the first time; false, it does not. Those that are not stored are left out. */
 export async function readUntaken(
   sql: Sql,
   messageIds: readonly Snowflake[],
 ): Promise<ReadonlyMap<Snowflake, boolean>> {
   const rows = await sql.query<{ message_id: Snowflake; waits: boolean }>(
-    `select message_id, state = 'waiting' and attempts = 0 and addressed and not ${isSilencedTurn} as waits
+    `select message_id, ${isUntaken} as waits
      from turns where message_id = any($1::bigint[])`,
     [messageIds],
   );
   return new Map(rows.map((row) => [row.message_id, row.waits]));
 }
 
-/** Messages of places that wait for somebody to take them up for the first time, and have done so for 4 s to 15 minutes, the oldest first. */
+/** Messages of places that wait for somebody to take them up for the first time, at most so many, the oldest first. */
 export async function readLeftWaiting(sql: Sql, most: number): Promise<readonly (Spot & { messageId: Snowflake })[]> {
   const rows = await sql.query<Row>(
     `select message_id, guild_id, channel_id, conversation_id from turns
-     where state = 'waiting' and attempts = 0 and addressed and not ${isSilencedTurn} and interaction_token is null
-       and received_at between now() - interval '15 minutes' and now() - interval '4 seconds'
-     order by received_at limit $1`,
+     where ${isUntaken} and interaction_token is null order by received_at limit $1`,
     [most],
   );
   return rows.map((row) => ({ messageId: row.message_id, ...spotOf(row) }));

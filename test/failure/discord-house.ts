@@ -1,4 +1,5 @@
 import { expect, vi } from "vitest";
+import { openPostgres } from "../../src/connections/postgres.ts";
 import { temporaryFolder } from "../connections/fresh-database.ts";
 import { describeUnless } from "../servers/databases.ts";
 import { createServerDatabase, openServerRedis, whyNoPostgres, whyNoRedis } from "../servers/shared.ts";
@@ -61,6 +62,8 @@ export interface House extends ReturnType<typeof furnish> {
   readonly logged: (words: string, count?: number) => Promise<void>;
   /** Turns that were given up, the newest first. */
   readonly buried: () => Promise<readonly { readonly reference: string; readonly error: string }[]>;
+  /** As if the time were over that turns were put back for; in processes that are apart. */
+  readonly dueNow: () => Promise<void>;
   readonly close: () => Promise<void>;
 }
 
@@ -144,6 +147,12 @@ export async function openHouse(options: DiscordSimulatorOptions = {}, setUp: Se
       await vi.waitFor(() => expect(lines().length).toBeGreaterThanOrEqual(count), patience);
     },
     buried: async () => (await running().status()).inbox.lastBuried,
+    dueNow: async () => {
+      const url = stores.env.POSTGRESQL_URL ?? "";
+      const database = await openPostgres({ url, poolMin: 0, poolMax: 1, onIdleError: () => {} });
+      await database.query("update pgboss.job set start_after = now() where state in ('created', 'retry')");
+      await database.close();
+    },
     close: async () => {
       await end();
       await Promise.all([discord.close(), gemini.stop()]);

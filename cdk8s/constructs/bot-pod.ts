@@ -147,7 +147,8 @@ function container(
     securityContext: confined,
     startupProbe: probe("/health/live", { periodSeconds: 1, failureThreshold: 120 }),
     livenessProbe: probe("/health/live", { periodSeconds: 10, failureThreshold: 3 }),
-    readinessProbe: probe("/health/ready", { periodSeconds: 5, failureThreshold: 2 }),
+    // The first look comes before it can be ready, right after the startup probe: the second one must not be long in coming.
+    readinessProbe: probe("/health/ready", { periodSeconds: 1, failureThreshold: 10 }),
     volumeMounts: [
       { name: "secrets", mountPath: secretsDir, readOnly: true },
       { name: "cluster-access", mountPath: tokenDir, readOnly: true },

@@ -60,8 +60,8 @@ class FleetRateLimits implements RateLimits, Component {
   }
 
   async check() {
-    const isShared = this.#alone === null;
-    return { status: "healthy", details: { shared: isShared, processes: this.#processes } } as const;
+    const details = { shared: this.#alone === null, processes: this.#processes, requestsKept: this.#requestsKept() };
+    return { status: "healthy", details } as const;
   }
 
   async take(ask: Ask, signal: AbortSignal) {
@@ -185,6 +185,14 @@ class FleetRateLimits implements RateLimits, Component {
     // Redis knew at least so many; whoever has come since is in the database.
     const counted = told === null ? countProcesses() : 1;
     this.#processes = Math.max(counted, this.#remembered());
+  }
+
+  /** How many requests this process may make within a minute of losing Redis; null: as many as the limits allow, or there is no Redis. A process has none until the others have made room for it, some beats after its start. */
+  #requestsKept(): number | null {
+    const { buckets, shared } = this.#options;
+    const kept = buckets.map((bucket) => shared?.remembered(bucket).allowance?.requests ?? Number.POSITIVE_INFINITY);
+    const least = Math.min(...kept);
+    return Number.isFinite(least) ? least : null;
   }
 
   /** As many as Redis knew of. */

@@ -148,8 +148,18 @@ export async function havePassed(seconds: number, since: number): Promise<void> 
 
 /** How a part of a process says that it is. */
 export async function healthOf(one: Watched, part: string): Promise<string | undefined> {
-  const health = (await (await one.get("/health")).json()) as { components: Record<string, { status: string }> };
-  return health.components[part]?.status;
+  return (await partOf(one, part))?.status;
+}
+
+/** How many requests of the model a process may make when it loses Redis now. */
+export async function keptBy(one: Watched): Promise<unknown> {
+  return (await partOf(one, "limits"))?.details["requestsKept"];
+}
+
+async function partOf(one: Watched, part: string) {
+  type Part = { readonly status: string; readonly details: Readonly<Record<string, unknown>> };
+  const { components } = (await (await one.get("/health")).json()) as { components: Record<string, Part> };
+  return components[part];
 }
 
 /** Resolves when both layers hold the same lines of each channel as of now; times of answers may differ by the way to Postgres. */

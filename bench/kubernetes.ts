@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { setTimeout } from "node:timers/promises";
 import { promisify } from "node:util";
 import { openKubernetes, type KubernetesApi } from "../src/connections/kubernetes.ts";
+import { applyAgentCrd } from "../test/cluster/agent-crd.ts";
 import type { TestNamespace } from "../test/cluster/cluster.ts";
 import { gatherCrowd, type Crowd } from "../test/cluster/conversation.ts";
 import { allReady, botToken, podsOf, startSimulatorPod, synthesize, valuesFor } from "../test/cluster/release.ts";
@@ -78,6 +79,7 @@ export async function benchKubernetes(rounds: number): Promise<object> {
 /** Two gateways, two workers, the offline model, and a Discord in a pod. */
 async function install(place: Place): Promise<Crowd> {
   const namespace = place as TestNamespace;
+  await applyAgentCrd(place.kubectl);
   const simulator = await startSimulatorPod(namespace, { by: "address" });
   // What is measured from outside must be let in.
   const values = { topology: "split", ...(await valuesFor(namespace)), networkPolicy: { enabled: false } };

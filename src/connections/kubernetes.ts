@@ -46,8 +46,8 @@ export interface KubernetesApi {
   /** Resolves to the body of an answer that is a success. */
   ask(request: KubernetesRequest, signal: AbortSignal): Promise<unknown>;
   /**
-   * Passes on each line of an answer as it comes, and resolves when the server ends it. A connection that says nothing for `silenceMs` is cut, which
-   * ends it too.
+   * Passes on each line of an answer as it comes, and resolves when the server ends it. Rejects, and the connection is cut, when nothing comes for
+   * `silenceMs`, be it before the answer begins or within it.
    */
   follow(request: KubernetesRequest, listener: Follower, signal: AbortSignal): Promise<void>;
   close(): void;
@@ -78,23 +78,23 @@ export async function openKubernetes(options: { namespace: string | null }): Pro
       return JSON.parse(await textOf(response)) as unknown;
     },
     follow: async (request, { silenceMs, onOpen, onLine }, signal) => {
-      const response = await open(request, signal);
-      onOpen();
-      const { socket } = response;
-      const cut = () => response.destroy();
-      socket.setTimeout(silenceMs);
-      socket.once("timeout", cut);
+      const silence = new AbortController();
+      const silent = new KubernetesError(0, "Silent", `the API server has said nothing for ${silenceMs / 1_000} s`);
+      let response: IncomingMessage | null = null;
+      // A destroyed answer without an error would leave its reader waiting for ever.
+      const timer = setTimeout(() => (response === null ? silence.abort() : response.destroy(silent)), silenceMs);
       try {
-        for await (const line of createInterface({ input: response, crlfDelay: Number.POSITIVE_INFINITY }))
-          onLine(line);
+        response = await open(request, AbortSignal.any([signal, silence.signal]));
+        onOpen();
+        const lines = createInterface({ input: response, crlfDelay: Number.POSITIVE_INFINITY });
+        response.on("data", () => timer.refresh());
+        for await (const line of lines) onLine(line);
       } catch (error) {
-        if (signal.aborted) throw error;
-        throw unreachable(error);
+        if (signal.aborted || error instanceof KubernetesError) throw error;
+        throw silence.signal.aborted ? silent : unreachable(error);
       } finally {
-        response.destroy();
-        // A connection that is kept for the next request outlives this one.
-        socket.setTimeout(0);
-        socket.off("timeout", cut);
+        clearTimeout(timer);
+        response?.destroy();
       }
     },
     close: () => agents.close(),

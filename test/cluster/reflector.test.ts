@@ -33,7 +33,7 @@ describeOnCluster("the reflector, on a real API server,", ({ api, kubectl, throu
     await api().ask({ method: "PATCH", path: maps(`/${map}`), query, contentType, body }, signal());
   };
   const unsay = (...names: string[]) => kubectl(["delete", "configmap", ...names]);
-  const open = (connection: KubernetesApi, metrics: Metrics = makeMetrics(), onChange = () => {}): Reflector<Word> => {
+  const open = (connection: KubernetesApi, metrics: Metrics = makeMetrics(), silence = 150_000): Reflector<Word> => {
     const stop = new AbortController();
     stopping.push(stop);
     const reflector = makeReflector<Word>({
@@ -41,10 +41,10 @@ describeOnCluster("the reflector, on a real API server,", ({ api, kubectl, throu
       kind: "configmap",
       path: () => maps(),
       keep: (object) => ("data" in (object as object) && (object as Word).data.word ? (object as Word) : null),
-      onChange,
+      onChange: () => {},
       metrics,
       log: pino({ level: "silent" }),
-      waits: { least: 50, most: 500 },
+      waits: { least: 50, most: 500, silence },
     });
     runs.push(reflector.run(stop.signal));
     return reflector;
@@ -105,6 +105,19 @@ describeOnCluster("the reflector, on a real API server,", ({ api, kubectl, throu
     expect(await counted(metrics, "list", "success")).toBe(1);
     expect(sockets()).toBeLessThanOrEqual(before + 10);
     await kubectl(["delete", "configmap", "--selector", "spoken=yes"]);
+  });
+
+  it("notices that the server says nothing any more on a connection that stands, and misses nothing", async () => {
+    await say("quiet", "before");
+    const { forwarder, api: quiet } = await through();
+    const metrics = makeMetrics();
+    const reflector = open(quiet, metrics, 2_000);
+    await vi.waitFor(() => expect(words(reflector)).toEqual({ quiet: "before" }), patience);
+    forwarder.silence();
+    await say("quiet", "after");
+    await vi.waitFor(() => expect(words(reflector)).toEqual({ quiet: "after" }), patience);
+    expect(await counted(metrics, "watch", "error")).toBeGreaterThan(0);
+    await unsay("quiet");
   });
 
   describe.skipIf(whyNoRestart !== null)(

@@ -50,10 +50,19 @@ if (values.help) {
 }
 
 function readLimits(given: readonly string[]): Partial<Limits> {
-  const pairs = given.map((text) => {
-    const [name = "", value] = text.split("=");
-    if (!(name in usualLimits) || value === undefined) throw new Error(`there is no limit ${text}`);
-    return [name, JSON.parse(value) as unknown];
-  });
-  return Object.fromEntries(pairs) as Partial<Limits>;
+  return Object.fromEntries(given.map(readLimit)) as Partial<Limits>;
+}
+
+function readLimit(text: string): readonly [string, unknown] {
+  const [name = "", ...rest] = text.split("=");
+  try {
+    const value: unknown = JSON.parse(rest.join("="));
+    if (name in usualLimits && typeof value === typeof usualLimits[name as keyof Limits]) return [name, value];
+  } catch {
+    // Said below.
+  }
+  process.stderr.write(
+    `--limit ${text}: it must be NAME=VALUE with a name that --help lists, and in JSON a value of its kind\n`,
+  );
+  process.exit(78);
 }

@@ -187,7 +187,10 @@ class FleetRateLimits implements RateLimits, Component {
     this.#processes = Math.max(counted, this.#remembered());
   }
 
-  /** How many requests this process may make within a minute of losing Redis; null: as many as the limits allow, or there is no Redis. A process has none until the others have made room for it, some beats after its start. */
+  /**
+   * How many requests this process may make within a minute of losing Redis; null: as many as the limits allow, or there is no Redis. A process has
+   * none until the others have made room for it, some beats after its start.
+   */
   #requestsKept(): number | null {
     const { buckets, shared } = this.#options;
     const kept = buckets.map((bucket) => shared?.remembered(bucket).allowance?.requests ?? Number.POSITIVE_INFINITY);

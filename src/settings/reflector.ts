@@ -41,13 +41,13 @@ interface ReflectorOptions<T extends KubernetesObject> {
   readonly metrics: Metrics;
   readonly log: Logger;
   /** Waits between tries, and for a silent server, in milliseconds; tests make them shorter. */
-  readonly waits?: { readonly least: number; readonly most: number; readonly silence: number };
+  readonly waits?: Partial<typeof usualWaits>;
 }
 
 const pageSize = 500;
 /** The server ends a watch after so long; drawn anew each time, so that a fleet does not ask all at once. */
 const watchSeconds = { least: 300, most: 600 };
-/** The API server sends a bookmark each minute or so: a connection that is silent for longer leads nowhere. */
+/** In milliseconds. The API server sends a bookmark each minute or so: a connection that is silent for much longer leads nowhere. */
 const usualWaits = { least: 500, most: 30_000, silence: 150_000 };
 /** A watch that ended sooner counts as a failure, so that a server that cuts each one is not asked without end. */
 const soonMs = 1_000;
@@ -58,7 +58,7 @@ const soonMs = 1_000;
  */
 export function makeReflector<T extends KubernetesObject>(options: ReflectorOptions<T>): Reflector<T> {
   const { kind, log, metrics } = options;
-  const { least, most } = options.waits ?? usualWaits;
+  const { least, most } = { ...usualWaits, ...options.waits };
   const mirror = makeMirror(options);
   let trouble: KubernetesError | null = null;
 
@@ -198,7 +198,7 @@ interface WatchEvent {
 
 /** One watch; resolves when the server ends it, and rejects with what it was ended with. */
 async function follow<T extends KubernetesObject>(
-  { api, path, waits = usualWaits }: ReflectorOptions<T>,
+  { api, path, waits }: ReflectorOptions<T>,
   from: string,
   signal: AbortSignal,
   onOpen: () => void,
@@ -223,7 +223,8 @@ async function follow<T extends KubernetesObject>(
     } = event.object as { code?: number; reason?: string; message?: string };
     ended = new KubernetesError(code, reason, message);
   };
-  await api().follow({ method: "GET", path: path(), query }, { silenceMs: waits.silence, onOpen, onLine }, signal);
+  const silenceMs = waits?.silence ?? usualWaits.silence;
+  await api().follow({ method: "GET", path: path(), query }, { silenceMs, onOpen, onLine }, signal);
   if (ended !== null) throw ended;
 }
 

@@ -33,7 +33,7 @@ describeOnCluster("the reflector, on a real API server,", ({ api, kubectl, throu
     await api().ask({ method: "PATCH", path: maps(`/${map}`), query, contentType, body }, signal());
   };
   const unsay = (...names: string[]) => kubectl(["delete", "configmap", ...names]);
-  const open = (connection: KubernetesApi, metrics: Metrics = makeMetrics(), silence = 150_000): Reflector<Word> => {
+  const open = (connection: KubernetesApi, metrics: Metrics = makeMetrics(), waits = {}): Reflector<Word> => {
     const stop = new AbortController();
     stopping.push(stop);
     const reflector = makeReflector<Word>({
@@ -44,7 +44,7 @@ describeOnCluster("the reflector, on a real API server,", ({ api, kubectl, throu
       onChange: () => {},
       metrics,
       log: pino({ level: "silent" }),
-      waits: { least: 50, most: 500, silence },
+      waits: { least: 50, most: 500, ...waits },
     });
     runs.push(reflector.run(stop.signal));
     return reflector;
@@ -111,7 +111,7 @@ describeOnCluster("the reflector, on a real API server,", ({ api, kubectl, throu
     await say("quiet", "before");
     const { forwarder, api: quiet } = await through();
     const metrics = makeMetrics();
-    const reflector = open(quiet, metrics, 2_000);
+    const reflector = open(quiet, metrics, { silence: 2_000 });
     await vi.waitFor(() => expect(words(reflector)).toEqual({ quiet: "before" }), patience);
     forwarder.silence();
     await say("quiet", "after");

@@ -47,7 +47,7 @@ describe("a version that the API server no longer knows", () => {
       onChange: () => {},
       metrics,
       log: pino({ level: "silent" }),
-      waits: { least: 1, most: 5, silence: 150_000 },
+      waits: { least: 1, most: 5 },
     });
     const stop = new AbortController();
     stopping.push(stop);

@@ -50,7 +50,7 @@ if (values.help) {
 }
 
 function readLimits(given: readonly string[]): Partial<Limits> {
-  return Object.fromEntries(given.map(readLimit)) as Partial<Limits>;
+  return Object.fromEntries(given.map(readLimit));
 }
 
 function readLimit(text: string): readonly [string, unknown] {

@@ -11,17 +11,27 @@ interface Migration {
   readonly version: number;
   readonly name: string;
   readonly sql: string;
+  /** The oldest schema whose builds may go on while this one is there; null where only builds that know it may. */
+  readonly worksFrom: number | null;
 }
+
+/** What a migration says when it only adds: pods of the release before are started anew beside the new ones, and after a rollback. */
+const promise = /^-- Works with builds from schema (\d+) on\.$/m;
 
 /** The migrations that ship with this build, in order. */
 async function readMigrations(): Promise<readonly Migration[]> {
   const names = (await readdir(folder)).filter((name) => name.endsWith(".sql")).sort();
   return Promise.all(
-    names.map(async (name) => ({
-      version: Number.parseInt(name, 10),
-      name,
-      sql: await readFile(join(folder, name), "utf8"),
-    })),
+    names.map(async (name) => {
+      const sql = await readFile(join(folder, name), "utf8");
+      const [, worksFrom] = promise.exec(sql) ?? [];
+      return {
+        version: Number.parseInt(name, 10),
+        name,
+        sql,
+        worksFrom: worksFrom === undefined ? null : Number(worksFrom),
+      };
+    }),
   );
 }
 
@@ -33,8 +43,8 @@ export async function schemaHash(): Promise<string> {
 
 /**
  * Brings the schema to this build's version, each migration in a transaction of its own, one process at a time. Resolves to
- * the names applied, and calls `onBegin` with the name of each before it begins. Throws `schema_newer` when the database is ahead of this build, and
- * names the right that the user lacks.
+ * the names applied, and calls `onBegin` with the name of each before it begins. Throws `schema_newer` when the database is ahead of this build and
+ * does not work with it, and names the right that the user lacks.
  */
 export async function migrate(
   database: Database,
@@ -54,7 +64,7 @@ export async function migrate(
   return applied;
 }
 
-/** Throws `schema_older` or `schema_newer` when the database has another schema than this build, and names the right that the user lacks. */
+/** Throws `schema_older` or `schema_newer` when the database has a schema that this build does not work with, and names the right that the user lacks. */
 export async function checkSchema(database: Sql): Promise<void> {
   const known = (await readMigrations()).at(-1)?.version ?? 0;
   const [there] = await database.query<{ there: boolean }>(
@@ -65,8 +75,8 @@ export async function checkSchema(database: Sql): Promise<void> {
     ? await database.query<{ newest: number | null }>("select max(version) as newest from schema_migrations")
     : [];
   const found = row?.newest ?? 0;
-  if (found > known) throw newer(found, known);
-  if (found === known) return;
+  if (found > known) await refuseUnlessItWorks(database, known);
+  if (found >= known) return;
   const problem =
     found === 0 ? "The database is empty" : `The database has schema version ${found}, this build needs ${known}`;
   throw new ForeseenError("schema_older", `${problem}: run this build once with ROLE=migrate`, { kind: "bury" });
@@ -94,18 +104,23 @@ async function takeTurns(tx: Sql): Promise<void> {
 /** Looked for first, because creating what is there needs a right that a user who only runs the product may lack. */
 async function prepare(tx: Sql): Promise<void> {
   await takeTurns(tx);
-  const [row] = await tx.query<{ there: boolean }>("select to_regclass('schema_migrations') is not null as there");
-  if (row?.there) return;
+  const [row] = await tx.query<{ there: boolean; promises: boolean }>(
+    `select to_regclass('schema_migrations') is not null as there,
+       exists (select from pg_attribute where attrelid = to_regclass('schema_migrations') and attname = 'works_from') as promises`,
+  );
+  if (row?.there && row.promises) return;
   await tx.query(
-    `create table schema_migrations (
-       version int primary key, name text not null, applied_at timestamptz not null default now())`,
+    row?.there
+      ? "alter table schema_migrations add column works_from int"
+      : `create table schema_migrations (
+           version int primary key, name text not null, applied_at timestamptz not null default now(), works_from int)`,
   );
 }
 
 /** False when it has been applied before. */
 async function apply(
   tx: Sql,
-  { version, name, sql }: Migration,
+  { version, name, sql, worksFrom }: Migration,
   known: number,
   onBegin: (name: string) => void,
 ): Promise<boolean> {
@@ -114,18 +129,29 @@ async function apply(
     `select max(version) as newest, coalesce(bool_or(version = $1), false) as done from schema_migrations`,
     [version],
   );
-  if (row?.newest && row.newest > known) throw newer(row.newest, known);
+  if (row?.newest && row.newest > known) await refuseUnlessItWorks(tx, known);
   if (row?.done) return false;
   onBegin(name);
   await tx.query(sql);
-  await tx.query("insert into schema_migrations (version, name) values ($1, $2)", [version, name]);
+  await tx.query("insert into schema_migrations (version, name, works_from) values ($1, $2, $3)", [
+    version,
+    name,
+    worksFrom,
+  ]);
   return true;
 }
 
-function newer(found: number, known: number): ForeseenError {
-  return new ForeseenError(
+/** Throws `schema_newer` where a newer build's migration has not promised to work with this build. */
+async function refuseUnlessItWorks(database: Sql, known: number): Promise<void> {
+  const [row] = await database.query<{ newest: number; works: boolean }>(
+    `select max(version) as newest, bool_and(coalesce(works_from, version) <= $1) as works
+     from schema_migrations where version > $1`,
+    [known],
+  );
+  if (row === undefined || row.works) return;
+  throw new ForeseenError(
     "schema_newer",
-    `The database has schema version ${found}, this build knows ${known}: start the newer build, or restore a backup`,
+    `The database has schema version ${row.newest}, this build knows ${known}: start the newer build, or restore a backup`,
     { kind: "bury" },
   );
 }

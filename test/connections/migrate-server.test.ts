@@ -1,6 +1,9 @@
+import { readFileSync } from "node:fs";
+import { readdir } from "node:fs/promises";
+import { join } from "node:path";
 import { afterEach, beforeEach, expect, it } from "vitest";
 import { pino } from "pino";
-import { migrate } from "../../src/connections/migrate.ts";
+import { checkSchema, migrate } from "../../src/connections/migrate.ts";
 import { openPostgres, type Database } from "../../src/connections/postgres.ts";
 import { makeInbox } from "../../src/inbox/inbox.ts";
 import { describeUnless } from "../servers/databases.ts";
@@ -9,6 +12,9 @@ import { createServerDatabase, whyNoPostgres } from "../servers/shared.ts";
 import { byItself } from "../inbox/by-itself.ts";
 
 const log = pino({ level: "silent" });
+
+/** The schema of the first release: no build knows an older one. */
+const firstRelease = 7;
 
 describeUnless(await whyNoPostgres(), "the migrations on a server", () => {
   let place: TestDatabase;
@@ -36,6 +42,52 @@ describeUnless(await whyNoPostgres(), "the migrations on a server", () => {
     await Promise.all(inboxes.map((inbox) => inbox.start(AbortSignal.timeout(30_000), () => {})));
     await Promise.all(inboxes.map((inbox) => inbox.stop(AbortSignal.timeout(5_000))));
     expect(await migrate(processes[0]!)).toEqual([]);
+  });
+
+  it.each([
+    { later: "one that works with this build", rows: [[9_998, 0]], works: true },
+    {
+      later: "several that do, each with the one before",
+      rows: [
+        [9_998, 0],
+        [9_999, 0],
+      ],
+      works: true,
+    },
+    {
+      later: "one that works with newer builds alone",
+      rows: [
+        [9_998, 0],
+        [9_999, 9_998],
+      ],
+      works: false,
+    },
+    { later: "one that promises nothing", rows: [[9_998, null]], works: false },
+  ])("of a newer build: $later", async ({ rows, works }) => {
+    const database = await connect();
+    await migrate(database);
+    for (const [version, worksFrom] of rows)
+      await database.query("insert into schema_migrations (version, name, works_from) values ($1, 'later', $2)", [
+        version,
+        worksFrom,
+      ]);
+    for (const start of [migrate, checkSchema]) {
+      const end = await start(database).then(
+        () => "started",
+        (error: { code: string }) => error.code,
+      );
+      expect(end).toBe(works ? "started" : "schema_newer");
+    }
+  });
+
+  it("say whom they work with, from the first one on that was written for people who upgrade", async () => {
+    const folder = join(import.meta.dirname, "../../src/memory/migrations");
+    const silent = (await readdir(folder)).filter(
+      (name) =>
+        Number.parseInt(name, 10) > firstRelease &&
+        !/^-- Works with (builds from schema \d+ on|no older build)\.$/m.test(readFileSync(join(folder, name), "utf8")),
+    );
+    expect(silent).toEqual([]);
   });
 
   it("are whole after the connection was lost at any of their statements", async () => {

@@ -212,7 +212,10 @@ describeUnless(
         "a schema that a newer build made",
         async () => {
           const url = await empty();
-          await administer(url, "create table schema_migrations as select 9999 as version, 'later'::text as name");
+          await administer(
+            url,
+            "create table schema_migrations as select 9999 as version, 'later'::text as name, 9999 as works_from",
+          );
           return url;
         },
         "schema_newer",

@@ -57,7 +57,8 @@ describeOnPods("a release of the chart, gateways and workers apart", (namespace)
     await helm("upgrade", ...given, "--set", await anotherImage(), "--wait", "--timeout", "300s");
     expect(await replicaSets()).toHaveLength(4);
     // The release that follows brings a migration along: the one gone back to meets a newer schema than its own.
-    if (process.env["CI"] === "true") expect(await newestMigration()).toBeGreaterThan(schema);
+    const brought = process.env["CI"] === "true" ? 1 : 0;
+    expect(await newestMigration()).toBeGreaterThanOrEqual(schema + brought);
     await kubectl(["delete", "pod", (await podsOf(kubectl, "worker"))[0]?.name ?? "", "--force", "--grace-period=0"]);
     await helm("rollback", "bot", "2", "--wait", "--timeout", "300s");
     const tally = await talk.stop();

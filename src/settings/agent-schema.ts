@@ -19,7 +19,8 @@ const keyRef = z.strictObject({
     .regex(/^[-._a-zA-Z0-9]+$/)
     .describe("a key in it: letters, digits, dashes, dots, underscores"),
 });
-const secretKeyRef = keyRef.describe("name and key of a Secret");
+/** For people who look for the token: pods may read no Secret but the one they mount. */
+const secretKeyRef = keyRef.describe("name and key of the Secret that the pods mount");
 
 const promptFrom = z
   .strictObject({
@@ -59,7 +60,12 @@ const triggers = z
 
 const voice = z
   .strictObject({
-    tokenFrom: z.strictObject({ secretKeyRef }).optional().describe("the token of a bot of its own; in a cluster"),
+    tokenFrom: z
+      .strictObject({ secretKeyRef })
+      .optional()
+      .describe(
+        "a bot of its own, whose token is in DISCORD_TOKEN_<AGENT>: a key of the Secret that the pods mount, or a variable",
+      ),
     webhook: z
       .strictObject({
         avatarUrl: z

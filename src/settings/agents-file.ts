@@ -22,7 +22,7 @@ export function loadAgents(paths: readonly string[]): LoadedAgents {
   const agents = found.flatMap((one, index) => {
     if (one.get(["spec"]) === undefined) return [];
     const prompt = resolvePrompt(one, files);
-    faults.push(...(typeof prompt === "string" ? [] : [prompt]), ...voiceFaults(one));
+    faults.push(...(typeof prompt === "string" ? [] : [prompt]));
     const isDefault = one.manifest?.spec.default || (!hasDefault && index === 0);
     return typeof prompt === "string" && one.manifest !== null ? [toAgent(one.manifest, prompt, isDefault)] : [];
   });
@@ -138,12 +138,4 @@ function resolvePrompt(found: FoundManifest, files: string[]): string | Fault {
   const text = readText(path);
   if (typeof text !== "string") return fault("promptFrom.file", `${path} ${text.problem}`, text.remedy);
   return text.trim() || fault("promptFrom.file", `${path} is empty`, "Write the prompt into it");
-}
-
-function voiceFaults(found: FoundManifest): Fault[] {
-  const path = ["spec", "voice", "tokenFrom"];
-  if (found.get(path) === undefined) return [];
-  const problem = "names a credential, which only a cluster can resolve";
-  const remedy = "Remove it here; the agent then speaks with the voice of the bot";
-  return [{ where: found.at(path), problem, remedy }];
 }

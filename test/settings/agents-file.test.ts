@@ -92,6 +92,11 @@ metadata: {resourceVersion: ""}
     );
   });
 
+  it("may have a bot of its own, whose token is no part of it", () => {
+    const text = manifest("a", "voice: {tokenFrom: {secretKeyRef: {name: discord-agent, key: DISCORD_TOKEN_A}}}");
+    expect(faultsOf(text)).toEqual([]);
+  });
+
   it("may keep its prompt in a file beside it", () => {
     mkdirSync(join(folder, "prompts"));
     write("You are from a file.\n", "prompts/a.md");
@@ -146,11 +151,6 @@ describe("a fault names its line, its field and a remedy", () => {
       "a ConfigMap",
       manifest("a").replace(/prompt: .*/, "promptFrom: {configMapKeyRef: {name: x, key: y}}"),
       "agents.yaml:8 spec.promptFrom.configMapKeyRef: names a ConfigMap, which only a cluster has. Write the prompt into spec.prompt, or into a file for promptFrom.file",
-    ],
-    [
-      "a token",
-      manifest("a", "voice: {tokenFrom: {secretKeyRef: {name: x, key: y}}}"),
-      "agents.yaml:9 spec.voice.tokenFrom: names a credential, which only a cluster can resolve. Remove it here; the agent then speaks with the voice of the bot",
     ],
     [
       "a webhook with a picture that is not served safely",
@@ -226,13 +226,13 @@ describe("a fault names its line, its field and a remedy", () => {
   it("and all faults of all documents come at once", () => {
     const text =
       manifest("a", "handoffs: [x]") +
-      manifest("B", "voice: {tokenFrom: {secretKeyRef: {name: x, key: y}}}") +
+      manifest("B", "voice: {webhook: {avatarUrl: http://x/y.png}}") +
       "---\noops: [\n";
     expect(faultsOf(text).map((fault) => fault.split(": ")[0])).toEqual([
       "agents.yaml:13 metadata.name",
+      "agents.yaml:18 spec.voice.webhook.avatarUrl",
       "agents.yaml:21",
       "agents.yaml:9 spec.handoffs[0]",
-      "agents.yaml:18 spec.voice.tokenFrom",
     ]);
   });
 });

@@ -67,11 +67,21 @@ export function makeStatusWriter(options: StatusWriterOptions): Component {
       }
     }
   };
+  let leader: string | null = null;
+  const tellLeader = () => {
+    const now = electedOf(serving);
+    if (now === leader) return;
+    leader = now;
+    log.info({ component: "status", leader }, "the pod that writes the status of the Agents");
+  };
   settings.onChange(() => {
     void serving.tell();
     later(gatherMs);
   });
-  serving.onChange(() => later(gatherMs));
+  serving.onChange(() => {
+    tellLeader();
+    later(gatherMs);
+  });
   return {
     name: "status",
     start: async () => {

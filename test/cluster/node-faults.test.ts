@@ -97,6 +97,43 @@ describeOnPods(
       expect(await restarts()).toEqual(before);
     });
 
+    it("while an Agent is changed, for which no pod is replaced; one that is wrong changes nothing", async () => {
+      const sets = () => kubectl(["get", "rs", "-o", "jsonpath={.items[*].metadata.name}"]);
+      const before = [await sets(), await restarts()];
+      const patch = (spec: object) =>
+        kubectl(["patch", "dagent", "mira", "--type=merge", "-p", JSON.stringify({ spec })]);
+      const condition = (type: string) =>
+        kubectl(["get", "dagent", "mira", "-o", `jsonpath={.status.conditions[?(@.type=="${type}")].message}`]);
+      await whileTalking(async () => {
+        await patch({ displayName: "Mirabel" });
+        await vi.waitFor(
+          async () => expect(await crowd.ask("Mirabel, is it you?")).toMatch(/^\*\*Mirabel:\*\* /),
+          patience,
+        );
+        await vi.waitFor(async () => expect(await condition("Serving")).toMatch(/^4\/4 pods at revision/), patience);
+        await expect(patch({ handoffs: ["mira"] })).rejects.toThrow("remove its own name from spec.handoffs");
+        await patch({ prompt: null, promptFrom: { configMapKeyRef: { name: "nowhere", key: "mira" } } });
+        await vi.waitFor(
+          async () => expect(await condition("ReferencesResolved")).toContain("there is no ConfigMap nowhere"),
+          patience,
+        );
+        expect(await crowd.ask("Mirabel, are you still there?")).toMatch(/^\*\*Mirabel:\*\* /);
+      });
+      expect([await sets(), await restarts()]).toEqual(before);
+      await kubectl(["apply", "-f", "agents.yaml"]);
+    });
+
+    it("while a Secret changes, for which every pod starts anew by itself", async () => {
+      const before = await restarts();
+      const stringData = { STATUS_TOKEN: "a-token-that-is-long-enough-for-the-status" };
+      await whileTalking(async () => {
+        await kubectl(["patch", "secret", "discord-agent", "--type=merge", "-p", JSON.stringify({ stringData })]);
+        const more = before.map(([pod, times]) => [pod, Number(times) + 1]);
+        // A kubelet looks about once a minute, each pod at another moment.
+        await vi.waitFor(async () => expect(await restarts()).toEqual(more), { timeout: 240_000, interval: 1_000 });
+      });
+    });
+
     it(`while the API server is away for ${outageMinutes} minutes; what changes afterwards is served`, async () => {
       const before = await restarts();
       await whileTalking(async () => {

@@ -1,9 +1,15 @@
+import { execFile } from "node:child_process";
+import { readFile } from "node:fs/promises";
+import { promisify } from "node:util";
 import { beforeAll, expect, it, vi } from "vitest";
 import type { RemoteDiscordSimulator } from "../simulators/discord/remote.ts";
-import { describeOnPods } from "./cluster.ts";
+import { describeOnPods, program } from "./cluster.ts";
 import { gatherCrowd } from "./conversation.ts";
 import { allReady, botToken, podsOf, portForward, startSimulatorPod, synthesize, valuesFor } from "./release.ts";
 import { patience } from "./until.ts";
+
+const run = promisify(execFile);
+const printStatus = "fetch('http://127.0.0.1:8000/status').then((it) => it.text()).then(console.log)";
 
 describeOnPods("a trial, in a namespace that enforces restricted", (namespace) => {
   const { kubectl, name } = namespace;
@@ -11,6 +17,20 @@ describeOnPods("a trial, in a namespace that enforces restricted", (namespace) =
   beforeAll(async () => {
     simulator = await startSimulatorPod(namespace);
   });
+
+  /** /status and every line of the log say which pod this is, where, and who is elected. */
+  const expectItsPlace = async (pod: string) => {
+    const node = expect.stringMatching(/./);
+    const status = await kubectl(["exec", pod, "--", "node", "-e", printStatus]);
+    expect(JSON.parse(status)).toMatchObject({
+      cluster: { pod, node, namespace: name, leader: pod },
+      settings: { revision: expect.stringMatching(/^[0-9a-f]{12}$/) },
+    });
+    const lines = (await kubectl(["logs", pod])).trim().split("\n");
+    const said = lines.map((line) => JSON.parse(line) as object);
+    for (const line of said) expect(line).toMatchObject({ pod, node, namespace: name });
+    expect(said).toContainEqual(expect.objectContaining({ leader: pod }));
+  };
 
   it("is Ready and says what it lacks, starts by itself with a token, talks, follows its Agents, and leaves nothing", async () => {
     const folder = await synthesize(name, await valuesFor(namespace), { agents: "agents.yaml" });
@@ -27,6 +47,7 @@ describeOnPods("a trial, in a namespace that enforces restricted", (namespace) =
     const crowd = await gatherCrowd(simulator, 2);
     expect(await crowd.ask("Mira, what can you do?")).toMatch(/^\*\*Mira:\*\* /);
     const [pod] = await podsOf(kubectl, "all-in-one");
+    await expectItsPlace(pod?.name ?? "");
 
     const spec = { displayName: "Miranda" };
     await kubectl(["patch", "dagent", "mira", "--type=merge", "-p", JSON.stringify({ spec })]);
@@ -73,5 +94,36 @@ describeOnPods("a trial, in a namespace that enforces restricted", (namespace) =
     await kubectl(["delete", "pod", pod?.name ?? ""]);
     await allReady(kubectl, "all-in-one", 1);
     expect(await crowd.ask("Mira, what is my cat called?")).toContain("Miso");
+  });
+});
+
+describeOnPods("the trial of this repository", () => {
+  // It has a namespace of its own.
+  const kubectl = async (...args: string[]) => (await run(program("kubectl"), args)).stdout;
+  const inNamespace = (...args: string[]) => kubectl("--namespace", "discord-agent", ...args);
+
+  it("runs by the commands of its page, and leaves nothing when it is deleted", async () => {
+    const page = await readFile("docs/kubernetes.md", "utf8");
+    const [, commands = ""] = /## Try it\n+```sh\n(.*?)```/s.exec(page) ?? [];
+    for (const command of commands.trim().split("\n")) {
+      const [first, ...args] = command.split(" ");
+      expect(first).toBe("kubectl");
+      await kubectl(...args);
+    }
+    for (const part of ["postgres", "redis", "all-in-one"]) await allReady((args) => inNamespace(...args), part, 1);
+    await inNamespace("wait", "--for=condition=Serving", "dagent/mira", "dagent/teo", "dagent/juno", "--timeout=60s");
+    expect(await inNamespace("get", "dagent")).toMatch(/mira .*1\/1/);
+    const volumes = async () => {
+      const { items } = JSON.parse(await kubectl("get", "pv", "-o", "json")) as {
+        items: { spec: { claimRef?: { namespace: string } } }[];
+      };
+      return items.filter(({ spec }) => spec.claimRef?.namespace === "discord-agent").length;
+    };
+    expect(await volumes()).toBeGreaterThanOrEqual(3);
+
+    expect(page).toContain("`kubectl delete -k k8s/trial` removes the namespace");
+    await kubectl("delete", "-k", "k8s/trial");
+    await expect(inNamespace("get", "namespace", "discord-agent")).rejects.toThrow("NotFound");
+    await vi.waitFor(async () => expect(await volumes()).toBe(0), patience);
   });
 });

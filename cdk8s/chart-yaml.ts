@@ -1,8 +1,7 @@
 import { stringify } from "yaml";
 import { agentCrd } from "./crd.ts";
+import { home } from "./home.ts";
 import type { ValueSet } from "./values/values-schema.ts";
-
-const home = "https://github.com/discord-agent/discord-agent";
 
 /** One line of what a version brought, in the words of Artifact Hub. */
 interface Change {

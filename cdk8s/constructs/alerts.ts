@@ -1,4 +1,7 @@
-const runbook = "docs/operations/troubleshooting.md";
+import { home } from "../home.ts";
+
+/** Where the cause and the remedy of an alert stand; the anchor is that of the heading with its name. */
+const runbook = (alert: string) => `${home}/blob/main/docs/operations/troubleshooting.md#${alert.toLowerCase()}`;
 
 interface Alert {
   readonly name: string;
@@ -74,7 +77,7 @@ const burning = [
   annotations: {
     summary: "Too many messages fail",
     description: `At this rate the month's budget of failed answers (0.5%) is gone ${factor} times too soon.`,
-    runbook_url: runbook,
+    runbook_url: runbook(name),
   },
 }));
 
@@ -93,7 +96,7 @@ export function alertGroups(waitingMessages: string): object[] {
         expr: expression,
         for: hold,
         labels: { severity },
-        annotations: { summary, description, runbook_url: runbook },
+        annotations: { summary, description, runbook_url: runbook(name) },
       })),
     },
     { name: "discord-agent.budget", rules: burning },

@@ -3,6 +3,7 @@ import { dirname, join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { parse, parseAllDocuments } from "yaml";
 import { valuesSchema } from "../../cdk8s/values/values-schema.ts";
+import { anchorsOf } from "./page.ts";
 
 const root = join(import.meta.dirname, "..", "..");
 const read = (path: string) => readFileSync(join(root, path), "utf8");
@@ -45,18 +46,6 @@ describe.each(pages)("%s", (path) => {
     expect(paths.filter((one) => !isThere(one))).toEqual([]);
   });
 });
-
-function anchorsOf(page: string): Set<string> {
-  const headings = [...page.matchAll(/^#+ (.+)$/gm)].map(([, text = ""]) => text);
-  return new Set(
-    headings.map((text) =>
-      text
-        .toLowerCase()
-        .replaceAll(/[^\w\s-]/g, "")
-        .replaceAll(/\s/g, "-"),
-    ),
-  );
-}
 
 /** Pages that tell what to do with a cluster. */
 const ofClusters = [

@@ -9,3 +9,16 @@ export function commandsUnder(path: string, heading: string): readonly string[] 
   const [section = ""] = rest.split("\n## ");
   return [...section.matchAll(/^```sh\n([\s\S]*?)^```$/gm)].map(([, commands = ""]) => commands);
 }
+
+/** What can stand behind `#` in a link to a page: its headings, as GitHub writes them. */
+export function anchorsOf(page: string): Set<string> {
+  const headings = [...page.matchAll(/^#+ (.+)$/gm)].map(([, text = ""]) => text);
+  return new Set(
+    headings.map((text) =>
+      text
+        .toLowerCase()
+        .replaceAll(/[^\w\s-]/g, "")
+        .replaceAll(/\s/g, "-"),
+    ),
+  );
+}

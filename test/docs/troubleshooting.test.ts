@@ -3,16 +3,24 @@ import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { stringify } from "yaml";
+import { alertGroups } from "../../cdk8s/constructs/alerts.ts";
 import { readConfig } from "../../src/config.ts";
 import { validateFiles } from "../../src/settings/agents-file.ts";
 import { temporaryFolder } from "../connections/fresh-database.ts";
+import { anchorsOf } from "./page.ts";
 import { errorCodes, warnings } from "./sentences.ts";
 
 const root = join(import.meta.dirname, "..", "..");
 const page = readFileSync(join(root, "docs", "operations", "troubleshooting.md"), "utf8");
 const agentHead = { apiVersion: "discord-agent.dev/v1alpha1", kind: "Agent" };
 const plain = { description: "knows everything", prompt: "You know everything." };
+const repository = "https://github.com/discord-agent/discord-agent";
 const exitCodes = ["0", "1", "78", "129, 130, 143", "137"];
+
+interface Rule {
+  readonly alert?: string;
+  readonly annotations?: { readonly runbook_url: string };
+}
 
 describe("docs/operations/troubleshooting.md", () => {
   it("has an entry for every code of an error, and for none that there is not", () => {
@@ -62,6 +70,22 @@ describe("docs/operations/troubleshooting.md", () => {
     const ofTheCluster = "handoffs names the agent itself: remove its own name from spec.handoffs";
     expect(section).toContain(ofTheCluster);
     expect(readFileSync(join(root, "k8s", "crds", "agents.yaml"), "utf8")).toContain(ofTheCluster);
+  });
+
+  it("has an entry with cause and remedy for every alert, and none for another; the alert leads to it", () => {
+    const rules = alertGroups("recorded").flatMap((group) => (group as { rules: readonly Rule[] }).rules);
+    const alerts = rules.filter(({ alert }) => alert !== undefined);
+    expect(alerts.length).toBeGreaterThan(5);
+    const [, rest = ""] = page.split("## By alert\n");
+    const [, ...entries] = (rest.split("\n## ")[0] ?? "").split("\n### ");
+    expect(entries.map((entry) => entry.split("\n")[0])).toEqual(alerts.map(({ alert }) => alert));
+    for (const entry of entries) expect(entry).toMatch(/\n\nCause: [\s\S]+\nRemedy: /);
+    const anchors = anchorsOf(page);
+    for (const { annotations } of alerts) {
+      const [address, anchor = ""] = annotations?.runbook_url.split("#") ?? [];
+      expect(address).toBe(`${repository}/blob/main/docs/operations/troubleshooting.md`);
+      expect(anchors).toContain(anchor);
+    }
   });
 
   it("has every exit code", () => {

@@ -4,12 +4,13 @@ import type { Schema } from "./structural-schema.ts";
 export function agentReference(crd: Schema): string {
   const { versions } = crd["spec"] as { versions: readonly { schema: { openAPIV3Schema: Schema } }[] };
   const agent = versions[0]?.schema.openAPIV3Schema ?? {};
-  const fields = fieldsOf((agent["properties"] as Schema)["spec"] as Schema, "spec");
+  const spec = (agent["properties"] as Schema)["spec"] as Schema;
+  const fields = fieldsOf(spec, "spec");
   const rows = fields.map(({ path, schema, isRequired }) => {
     const cells = [`\`${path}\``, kindOf(schema), isRequired ? "required" : defaultOf(schema), limitsOf(schema)];
     return `| ${[...cells, textOf(schema["description"])].join(" | ").replaceAll("\n", " ")} |`;
   });
-  const rules = [{ path: "", schema: agent }, ...fields].flatMap(({ schema }) =>
+  const rules = [agent, spec, ...fields.map(({ schema }) => schema)].flatMap((schema) =>
     ((schema["x-kubernetes-validations"] ?? []) as readonly { message?: string }[]).flatMap(({ message }) =>
       message === undefined ? [] : `- ${message}`,
     ),

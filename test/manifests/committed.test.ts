@@ -2,6 +2,7 @@ import { readdirSync, readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { committed } from "../../cdk8s/committed.ts";
+import { agentCrd } from "../../cdk8s/crd.ts";
 
 const root = join(import.meta.dirname, "..", "..");
 const { version } = JSON.parse(readFileSync(join(root, "package.json"), "utf8")) as { version: string };
@@ -26,6 +27,17 @@ describe("what is committed", () => {
 
   it("has a CRD that kubectl apply takes, which writes it a second time into an annotation", () => {
     expect(statSync(join(root, "k8s", "crds", "agents.yaml")).size).toBeLessThan(32 * 1_024);
+  });
+
+  it("lists in the reference the sentence of every rule of the CRD, wherever it stands", () => {
+    const rules: { message: string }[] = [];
+    JSON.stringify(agentCrd(), (key, value: unknown) => {
+      if (key === "x-kubernetes-validations") rules.push(...(value as { message: string }[]));
+      return value;
+    });
+    expect(rules.length).toBeGreaterThan(10);
+    const reference = folders.get("docs/reference")?.get("agent.md") ?? "";
+    expect(rules.filter(({ message }) => !reference.includes(`\n- ${message}\n`))).toEqual([]);
   });
 
   it("has probes, grace and drain that fit together, and runs as nobody who may do anything", () => {

@@ -1,7 +1,7 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
-import { valuesSchema } from "../../cdk8s/values/values-schema.ts";
+import { sectionOf, valuesSchema } from "../../cdk8s/values/values-schema.ts";
 import { variables } from "../../src/config-variables.ts";
 import { agentManifest } from "../../src/settings/agent-schema.ts";
 
@@ -35,15 +35,25 @@ function defaultOf(name: string): string {
   throw new Error(`there is no knob ${name}`);
 }
 
+const named = new Set(knobs.map(([name]) => name));
+
 describe("docs/operations/tuning.md", () => {
   it("has every variable that takes a number", () => {
     const numbers = variables.filter(({ name, takes }) => /number/.test(takes) && !notKnobs.has(name));
     expect(numbers.length).toBeGreaterThan(20);
-    const named = new Set(knobs.map(([name]) => name));
     expect(numbers.map(({ name }) => name).filter((name) => !named.has(name))).toEqual([]);
   });
 
   it.each(knobs)("names the default of %s: %s", (name, said) => expect(said).toBe(defaultOf(name)));
+
+  it("says which of them the chart sets itself, where a cluster has no value for them", () => {
+    const [, rest = ""] = page.split("## Not in a cluster\n");
+    const [section = ""] = rest.split("\n## ");
+    const ofTheChart = variables.filter(({ name }) => named.has(name) && sectionOf(name) === null);
+    expect([...section.matchAll(/^\| `(\w+)` \|/gm)].map(([, name]) => name)).toEqual(
+      ofTheChart.map(({ name }) => name),
+    );
+  });
 
   it("says about what was measured: figures move with each measurement, and are mended when they are off by a third", () => {
     const cited = [...page.matchAll(/(\d+(?:\.\d+)?)([^|()`\d]*)\(`(\w+)\.([\w.]+)`\)/g)];

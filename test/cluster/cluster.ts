@@ -9,11 +9,18 @@ import { openKubernetes, type KubernetesApi } from "../../src/connections/kubern
 import { openDetour, type Detour } from "./detour.ts";
 
 const run = promisify(execFile);
-const missing = "KUBECONFIG names no disposable cluster: kind create cluster, then npm run test:cluster";
+/** Null where all of these variables are set, otherwise `reason`; with CI=true it throws that, as what was left out must not look like what passed. */
+function whyUnset(names: readonly string[], reason: string): string | null {
+  if (names.every((name) => (process.env[name] ?? "") !== "")) return null;
+  if (process.env["CI"] === "true") throw new Error(reason);
+  return reason;
+}
 
-/** Null where there is a cluster to test on; with CI=true one must be there. */
-const whyNoCluster: string | null = (process.env["KUBECONFIG"] ?? "") === "" ? missing : null;
-if (whyNoCluster !== null && process.env["CI"] === "true") throw new Error(whyNoCluster);
+/** Null where there is a cluster to test on. */
+const whyNoCluster = whyUnset(
+  ["KUBECONFIG"],
+  "KUBECONFIG names no disposable cluster: kind create cluster, then npm run test:cluster",
+);
 
 /** A namespace of a real cluster that is gone after the suite. */
 export interface TestNamespace {
@@ -28,14 +35,17 @@ export interface TestNamespace {
   readonly through: (token?: string) => Promise<Omit<Detour, "close">>;
 }
 
-/** As `describeOnCluster`, for what needs nodes that have the image; `whyNot`: what else is missing. */
+/** As `describeOnCluster`, for what needs nodes that have the image; `whyNot` says what else is missing. */
 export function describeOnPods(
   title: string,
   suite: (namespace: TestNamespace) => void,
-  whyNot: string | null = null,
+  whyNot: () => string | null = () => null,
 ): void {
-  describeOnCluster(title, suite, whyNoCluster ?? whyNot ?? whyNoImage());
+  describeOnCluster(title, suite, whyNoCluster ?? whyNoImage() ?? whyNot());
 }
+
+const noMonitoring =
+  "PROMETHEUS_URL and ALERTMANAGER_URL name no monitoring of the cluster: install the Prometheus Operator, prometheus-adapter and metrics-server, then PROMETHEUS_URL=http://… ALERTMANAGER_URL=http://… npm run test:cluster";
 
 /** Where the monitoring of a cluster is reached from here. */
 interface Monitoring {
@@ -49,8 +59,8 @@ export function describeOnOperator(
   suite: (namespace: TestNamespace, monitoring: Monitoring) => void,
 ): void {
   const { PROMETHEUS_URL: prometheus = "", ALERTMANAGER_URL: alertmanager = "" } = process.env;
-  const nowhere = "PROMETHEUS_URL and ALERTMANAGER_URL name no monitoring of the cluster";
-  const whyNot = prometheus === "" || alertmanager === "" ? nowhere : (whyNoCluster ?? whyNoImage());
+  // Last: a control plane alone has no pods that could monitor.
+  const whyNot = whyNoCluster ?? whyNoImage() ?? whyUnset(["PROMETHEUS_URL", "ALERTMANAGER_URL"], noMonitoring);
   describeOnCluster(title, (namespace) => suite(namespace, { prometheus, alertmanager }), whyNot);
 }
 
@@ -117,9 +127,12 @@ async function runKubectl(args: readonly string[], input?: string): Promise<stri
   return (await started).stdout;
 }
 
-/** Why the parts of the cluster cannot be killed and started again: only a test cluster's own files say how. */
-export const whyNoRestart: string | null =
-  (process.env["CLUSTER_DIR"] ?? "") === "" ? "CLUSTER_DIR names no cluster whose parts can be killed" : null;
+/** Why the parts of the cluster cannot be killed and started again: only a test cluster's own files say how. Asked by whoever needs it, as with CI=true it throws. */
+export const whyNoRestart = (): string | null =>
+  whyUnset(
+    ["CLUSTER_DIR"],
+    "CLUSTER_DIR names no cluster whose parts can be killed: CLUSTER_DIR=FOLDER npm run test:cluster, where FOLDER/pid/kubelet and FOLDER/pid/kube-apiserver hold their process ids, and FOLDER/cmd/… start them again",
+  );
 
 async function pidOf(part: "kube-apiserver" | "kubelet"): Promise<number> {
   return Number(await readFile(join(process.env["CLUSTER_DIR"] ?? "", "pid", part), "utf8"));

@@ -1,8 +1,9 @@
 import { pino } from "pino";
-import { afterEach, describe, expect, it, vi } from "vitest";
+import { afterEach, expect, it, vi } from "vitest";
 import type { KubernetesApi } from "../../src/connections/kubernetes.ts";
 import { makeMetrics, type Metrics } from "../../src/metrics.ts";
 import { makeReflector, troubleOf, type KubernetesObject, type Reflector } from "../../src/settings/reflector.ts";
+import { describeUnless } from "../servers/databases.ts";
 import { describeOnCluster, killApiServer, whyNoRestart } from "./cluster.ts";
 
 interface Word extends KubernetesObject {
@@ -120,47 +121,44 @@ describeOnCluster("the reflector, on a real API server,", ({ api, kubectl, throu
     await unsay("quiet");
   });
 
-  describe.skipIf(whyNoRestart !== null)(
-    `while the API server dies${whyNoRestart === null ? "" : ` (${whyNoRestart})`}`,
-    () => {
-      it("goes on with what it knows, and sees what changes afterwards", async () => {
-        await say("kept", "before");
-        const reflector = open(api());
-        await vi.waitFor(() => expect(words(reflector)).toEqual({ kept: "before" }), patience);
-        const start = await killApiServer();
-        await vi.waitFor(() => expect(reflector.trouble()?.status).toBe(0), patience);
-        expect([reflector.isSynced(), words(reflector)]).toEqual([true, { kept: "before" }]);
-        await start();
-        await say("kept", "after");
-        await vi.waitFor(() => expect(words(reflector)).toEqual({ kept: "after" }), patience);
-        expect(reflector.trouble()).toBeNull();
-        await unsay("kept");
-      });
+  describeUnless(whyNoRestart(), "while the API server dies", () => {
+    it("goes on with what it knows, and sees what changes afterwards", async () => {
+      await say("kept", "before");
+      const reflector = open(api());
+      await vi.waitFor(() => expect(words(reflector)).toEqual({ kept: "before" }), patience);
+      const start = await killApiServer();
+      await vi.waitFor(() => expect(reflector.trouble()?.status).toBe(0), patience);
+      expect([reflector.isSynced(), words(reflector)]).toEqual([true, { kept: "before" }]);
+      await start();
+      await say("kept", "after");
+      await vi.waitFor(() => expect(words(reflector)).toEqual({ kept: "after" }), patience);
+      expect(reflector.trouble()).toBeNull();
+      await unsay("kept");
+    });
 
-      it("notices what was deleted while it could not listen, after its version has expired", async () => {
-        await Promise.all([say("gone", "x"), say("stays", "y")]);
-        const { forwarder, api: cut } = await through();
-        const metrics = makeMetrics();
-        const reflector = open(cut, metrics);
-        await vi.waitFor(() => expect(words(reflector)).toEqual({ gone: "x", stays: "y" }), patience);
-        // Nobody listens at that port: it is away, and the cluster is not.
-        forwarder.point(1);
-        forwarder.cut();
-        await vi.waitFor(() => expect(reflector.trouble()?.status).toBe(0), patience);
-        await unsay("gone");
-        // A new API server has no memory of versions before its own start.
-        await (
-          await killApiServer()
-        )();
-        await say("new", "z");
-        forwarder.point(
-          Number(/:(\d+)/.exec(await kubectl(["config", "view", "-o", "jsonpath={.clusters[0].cluster.server}"]))?.[1]),
-        );
-        await vi.waitFor(() => expect(words(reflector)).toEqual({ new: "z", stays: "y" }), patience);
-        await unsay("new", "stays");
-      });
-    },
-  );
+    it("notices what was deleted while it could not listen, after its version has expired", async () => {
+      await Promise.all([say("gone", "x"), say("stays", "y")]);
+      const { forwarder, api: cut } = await through();
+      const metrics = makeMetrics();
+      const reflector = open(cut, metrics);
+      await vi.waitFor(() => expect(words(reflector)).toEqual({ gone: "x", stays: "y" }), patience);
+      // Nobody listens at that port: it is away, and the cluster is not.
+      forwarder.point(1);
+      forwarder.cut();
+      await vi.waitFor(() => expect(reflector.trouble()?.status).toBe(0), patience);
+      await unsay("gone");
+      // A new API server has no memory of versions before its own start.
+      await (
+        await killApiServer()
+      )();
+      await say("new", "z");
+      forwarder.point(
+        Number(/:(\d+)/.exec(await kubectl(["config", "view", "-o", "jsonpath={.clusters[0].cluster.server}"]))?.[1]),
+      );
+      await vi.waitFor(() => expect(words(reflector)).toEqual({ new: "z", stays: "y" }), patience);
+      await unsay("new", "stays");
+    });
+  });
 
   it("says which right is missing, and goes on by itself when it is given", async () => {
     await kubectl(["create", "serviceaccount", "reader"]);

@@ -22,7 +22,14 @@ const whyNoCluster = whyUnset(
   "KUBECONFIG names no disposable cluster: kind create cluster, then npm run test:cluster",
 );
 
-/** A namespace of a real cluster that is gone after the suite. */
+/** Every pod of a test has to be what a careful cluster lets in, the tests' own too. */
+const restricted = (name: string) => ({
+  apiVersion: "v1",
+  kind: "Namespace",
+  metadata: { name, labels: { "pod-security.kubernetes.io/enforce": "restricted" } },
+});
+
+/** A namespace of a real cluster that enforces `restricted` and is gone after the suite. */
 export interface TestNamespace {
   readonly name: string;
   /** As the administrator. */
@@ -87,7 +94,7 @@ export function describeOnCluster(
     const kubectl: TestNamespace["kubectl"] = (args, input) => runKubectl(["--namespace", name, ...args], input);
     beforeAll(async () => {
       api = await openKubernetes({ namespace: name });
-      await runKubectl(["create", "namespace", name]);
+      await runKubectl(["create", "-f", "-"], JSON.stringify(restricted(name)));
       if (existsSync("k8s/crds")) await runKubectl(["apply", "-f", join("k8s", "crds")]);
     });
     afterAll(async () => {

@@ -4,7 +4,7 @@ import { parseArgs, parseEnv } from "node:util";
 import { parse } from "yaml";
 import type { z } from "zod";
 import { committed } from "./committed.ts";
-import { manifestFiles } from "./manifests.ts";
+import { manifestFiles, neededFirst } from "./manifests.ts";
 import { ignoreSecret, leftOut, removeOldSecret, secretsOf } from "./secrets.ts";
 import { fillIn } from "./values/values-schema.ts";
 
@@ -45,20 +45,21 @@ function synthesize(): void {
   }
   const data = readValues(values === undefined ? {} : parse(read(values)), values ?? "values");
   const env = envFile === undefined ? null : (parseEnv(read(envFile)) as Record<string, string>);
-  const files = manifestFiles({
+  const options = {
     values: data,
     name,
     namespace,
     version,
     ...(env === null ? {} : { secret: secrets(env, envFile ?? "") }),
     ...(agents === undefined ? {} : { agents: read(agents) }),
-  });
-  write(out, files);
+  };
+  write(out, manifestFiles(options));
   if (env === null) say(removeOldSecret(out));
   else {
     ignoreSecret(out);
     for (const sentence of leftOut(env, data)) say(`${envFile}: ${sentence}`);
   }
+  say(neededFirst(options));
   process.stdout.write(`kubectl apply -k ${out}\n`);
 }
 

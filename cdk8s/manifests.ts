@@ -1,5 +1,5 @@
 import { identityOf, type Identity } from "./constructs/identity.ts";
-import { literalObjects } from "./emit.ts";
+import { installedFirst, literalObjects } from "./emit.ts";
 import { releaseObjects } from "./release.ts";
 import { secretFile } from "./secrets.ts";
 import { literalValues } from "./values/literal-values.ts";
@@ -20,8 +20,8 @@ export interface ManifestsOptions {
 
 /** The files of a folder for `kubectl apply -k` and `-f`: names are in the order in which `-f` reads them. */
 export function manifestFiles(options: ManifestsOptions): Map<string, string> {
-  const { values, name, namespace, version, secret, agents } = options;
-  const release = { name, namespace, version, manager: "kubectl" };
+  const { values, namespace, secret, agents } = options;
+  const release = releaseFor(options);
   const facade = literalValues(values);
   const objects = literalObjects(releaseObjects(facade, release, values));
   const files = new Map([
@@ -41,6 +41,21 @@ export function manifestFiles(options: ManifestsOptions): Map<string, string> {
   // Without an ending, so that `kubectl apply -f` of the folder leaves it alone.
   return new Map([["Kustomization", yamlText([kustomization])], ...files]);
 }
+
+/** One sentence of what the cluster must know before these manifests are applied, as `kubectl apply` asks nobody and applies the rest; null: nothing. */
+export function neededFirst(options: ManifestsOptions): string | null {
+  const installers = installedFirst(releaseObjects(literalValues(options.values), releaseFor(options), options.values));
+  if (installers.size === 0) return null;
+  const all = [...installers].map(([installer, kinds]) => `${installer} (${kinds.join(", ")})`).join(", ");
+  return `install ${all} first: kubectl apply fails for a kind that the cluster does not know, and applies the rest`;
+}
+
+const releaseFor = ({ name, namespace, version }: ManifestsOptions) => ({
+  name,
+  namespace,
+  version,
+  manager: "kubectl",
+});
 
 function namespaceObject(namespace: string) {
   const level = (mode: string) => [`pod-security.kubernetes.io/${mode}`, "restricted"];

@@ -116,6 +116,17 @@ describe("npm run synth -- --values", () => {
     expect(said).not.toContain("u:REPLACE");
   });
 
+  it("says in one line what has to be installed first for the kinds of others that it wrote, and nothing where there are none", async () => {
+    const monitoring = "serviceMonitor: { enabled: true }\nprometheusRule: { enabled: true }\n";
+    const others = "worker: { autoscaling: { kind: keda } }\nexternalSecret: { enabled: true, storeName: vault }\n";
+    const values = await file("foreign.yaml", `topology: split\n${monitoring}${others}`);
+    const out = join(folder.path, "foreign");
+    expect((await synth("--values", values, "--out", out)).stderr).toBe(
+      "install the External Secrets Operator 0.16 or newer (ExternalSecret), KEDA (ScaledObject), the Prometheus Operator (ServiceMonitor, PrometheusRule) first: kubectl apply fails for a kind that the cluster does not know, and applies the rest\n",
+    );
+    expect((await synth("--out", out)).stderr).toBe("");
+  });
+
   it("says which file is not there", async () => {
     expect(await refused("--values", "nowhere.yaml", "--out", "x")).toMatch(/^78 .*nowhere\.yaml/);
   });

@@ -39,7 +39,10 @@ const titles: Readonly<Record<string, { readonly title: string; readonly note?: 
     missed:
       "The profiler, over both together: 30 % of the busy time are writes to sockets (ours sends some 13 statements, 2 commits, 5 scripts of Redis and 2 calls of the model a turn), 14 % LangGraph with langsmith, 5 % garbage; Postgres, Redis and the model's simulator share the two cores. Ours stores, recalls, counts and remembers besides, which the peer does not. With Discord, its own limit of 50 requests a second for a token comes first.",
   },
-  p3: { title: "P3: today's conversation in Redis, read and added to" },
+  p3: {
+    title: "P3: today's conversation in Redis, read and added to",
+    note: "Two round trips, one after the other: a turn runs one script when it reads, before the model is asked, and another one when it adds, after its commit. What is told is both together.",
+  },
   p4: {
     title: "P4: recall inside guilds, of 100,000 memories in all, beside PostgresStore and mem0",
     missed:

@@ -2,7 +2,9 @@ import { globSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 
 const root = join(import.meta.dirname, "..", "..");
-const sources = globSync("src/**/*.ts", { cwd: root }).map((path) => readFileSync(join(root, path), "utf8"));
+const read = (...patterns: string[]) =>
+  globSync(patterns, { cwd: root }).map((path) => readFileSync(join(root, path), "utf8"));
+const sources = read("src/**/*.ts");
 /** Too short a piece of a sentence to look for. */
 const tellingChars = 10;
 
@@ -20,6 +22,23 @@ export function warnings(): Set<string> {
     ),
   );
   return new Set(calls.flatMap(fixedWords));
+}
+
+/** Every sentence with which a template of the Helm chart ends the rendering; what is filled in is `…`. Throws for one that is not written in the template. */
+export function chartRefusals(): Set<string> {
+  const actions = read("charts/discord-agent/templates/**/*.*").flatMap((text) =>
+    [...text.matchAll(/\{\{(?!-? ?\/\*)((?:"(?:\\.|[^"\\])*"|[^"])*?)\}\}/g)].map(([, action = ""]) => action),
+  );
+  const quoted = /"(?:\\.|[^"\\])*"/g;
+  return new Set(
+    actions
+      .filter((action) => /\b(?:fail|required)\b/.test(action.replaceAll(quoted, "")))
+      .map((action) => {
+        const [sentence] = action.match(quoted) ?? [];
+        if (sentence === undefined) throw new Error(`a refusal has no sentence of its own: ${action}`);
+        return (JSON.parse(sentence) as string).replaceAll(/%[a-z]/g, "…");
+      }),
+  );
 }
 
 /** What stands between the last comma of a call and its end; `from` is behind its opening parenthesis. */

@@ -8,7 +8,7 @@ import { readConfig } from "../../src/config.ts";
 import { validateFiles } from "../../src/settings/agents-file.ts";
 import { temporaryFolder } from "../connections/fresh-database.ts";
 import { anchorsOf } from "./page.ts";
-import { errorCodes, warnings } from "./sentences.ts";
+import { chartRefusals, errorCodes, warnings } from "./sentences.ts";
 
 const root = join(import.meta.dirname, "..", "..");
 const page = readFileSync(join(root, "docs", "operations", "troubleshooting.md"), "utf8");
@@ -72,6 +72,13 @@ describe("docs/operations/troubleshooting.md", () => {
     expect(readFileSync(join(root, "k8s", "crds", "agents.yaml"), "utf8")).toContain(ofTheCluster);
   });
 
+  it("has an entry with cause and remedy for every sentence by which the chart refuses, and for none that it does not say", () => {
+    const refusals = [...chartRefusals()];
+    expect(refusals.length).toBeGreaterThan(5);
+    const listed = saidUnder("By refusal of the chart");
+    expect(listed.toSorted((a, b) => a.localeCompare(b))).toEqual(refusals.toSorted((a, b) => a.localeCompare(b)));
+  });
+
   it("has an entry with cause and remedy for every alert, and none for another; the alert leads to it", () => {
     const rules = alertGroups("recorded").flatMap((group) => (group as { rules: readonly Rule[] }).rules);
     const alerts = rules.filter(({ alert }) => alert !== undefined);
@@ -92,3 +99,15 @@ describe("docs/operations/troubleshooting.md", () => {
     for (const code of exitCodes) expect(page).toContain(`\n| ${code} |`);
   });
 });
+
+/** What the entries of the tables under this heading say; each has to have a cause and a remedy. */
+function saidUnder(heading: string): string[] {
+  const [, rest = ""] = page.split(`## ${heading}\n`);
+  const [section = ""] = rest.split("\n## ");
+  const rows = section.split("\n").filter((line) => line.startsWith("| `"));
+  return rows.flatMap((row) => {
+    expect(row).toMatch(/^\| [^|]+ \| [^|]{5,} \| [^|]{5,} \|$/);
+    const [, says = ""] = row.split("|");
+    return [...says.matchAll(/`([^`]+)`/g)].map(([, said = ""]) => said);
+  });
+}

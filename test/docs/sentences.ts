@@ -5,6 +5,8 @@ const root = join(import.meta.dirname, "..", "..");
 const read = (...patterns: string[]) =>
   globSync(patterns, { cwd: root }).map((path) => readFileSync(join(root, path), "utf8"));
 const sources = read("src/**/*.ts");
+/** Faults of a file of agents are said as those of a variable are. */
+const settingsOfTheCluster = "src/settings/!(agents-file|agents-yaml|file-settings).ts";
 /** Too short a piece of a sentence to look for. */
 const tellingChars = 10;
 
@@ -18,7 +20,7 @@ export function errorCodes(): Set<string> {
 export function warnings(): Set<string> {
   const calls = sources.flatMap((text) =>
     [...text.matchAll(/log\??\.(?:warn|error|fatal)\(/gi)].map(({ index, 0: { length } }) =>
-      withDefinition(lastArgument(text, index + length), text),
+      withDefinition(argumentsOf(text, index + length).at(-1) ?? "", text),
     ),
   );
   return new Set(calls.flatMap(fixedWords));
@@ -41,8 +43,26 @@ export function chartRefusals(): Set<string> {
   );
 }
 
-/** What stands between the last comma of a call and its end; `from` is behind its opening parenthesis. */
-function lastArgument(text: string, from: number): string {
+/** The fixed words of every fault that a condition of an Agent may hold. */
+export function conditionFaults(): Set<string> {
+  const faults = read(settingsOfTheCluster).flatMap((text) => [
+    ...argumentsOfAll(/\b(?:problem(?: =|:)|message:)\s/g, text).map(([problem = ""]) => withDefinition(problem, text)),
+    ...argumentsOfAll(/\bfault\(/g, text).map(([, problem = ""]) => problem),
+  ]);
+  const conditions = read("src/cluster/agent-status.ts").flatMap((text) => [
+    withDefinition("servingCondition", text),
+    ...argumentsOfAll(/\bcondition\(/g, text).map(([, isTrue, , message = ""]) => (isTrue === "true" ? "" : message)),
+  ]);
+  return new Set([...faults, ...conditions].flatMap(fixedWords).filter((words) => words.includes(" ")));
+}
+
+function argumentsOfAll(calls: RegExp, text: string): string[][] {
+  return [...text.matchAll(calls)].map(({ index, 0: { length } }) => argumentsOf(text, index + length));
+}
+
+/** What stands between the commas of a call, an object or a statement, until it ends; `from` is behind its opening parenthesis. */
+function argumentsOf(text: string, from: number): string[] {
+  const found: string[] = [];
   let depth = 1;
   let begin = from;
   let quote = "";
@@ -53,10 +73,13 @@ function lastArgument(text: string, from: number): string {
       else if (letter === quote) quote = "";
     } else if (/["'`]/.test(letter)) quote = letter;
     else if (/[([{]/.test(letter)) depth += 1;
-    else if (/[)\]}]/.test(letter)) {
-      depth -= 1;
-      if (depth === 0) return text.slice(begin, at);
-    } else if (letter === "," && depth === 1 && text.slice(at + 1).trimStart()[0] !== ")") begin = at + 1;
+    else if (/[)\]}]/.test(letter)) depth -= 1;
+    const isEnd = quote === "" && (depth === 0 || (depth === 1 && letter === ";"));
+    if (isEnd || (quote === "" && depth === 1 && letter === ",")) {
+      found.push(text.slice(begin, at).trim());
+      begin = at + 1;
+    }
+    if (isEnd) return found.filter((argument) => argument !== "");
   }
   throw new Error("a call has no end");
 }

@@ -8,7 +8,7 @@ import { readConfig } from "../../src/config.ts";
 import { validateFiles } from "../../src/settings/agents-file.ts";
 import { temporaryFolder } from "../connections/fresh-database.ts";
 import { anchorsOf } from "./page.ts";
-import { chartRefusals, errorCodes, warnings } from "./sentences.ts";
+import { chartRefusals, conditionFaults, errorCodes, warnings } from "./sentences.ts";
 
 const root = join(import.meta.dirname, "..", "..");
 const page = readFileSync(join(root, "docs", "operations", "troubleshooting.md"), "utf8");
@@ -77,6 +77,15 @@ describe("docs/operations/troubleshooting.md", () => {
     expect(refusals.length).toBeGreaterThan(5);
     const listed = saidUnder("By refusal of the chart");
     expect(listed.toSorted((a, b) => a.localeCompare(b))).toEqual(refusals.toSorted((a, b) => a.localeCompare(b)));
+  });
+
+  it("has an entry with cause and remedy for every fault in a condition of an Agent, and for none that there is not", () => {
+    const faults = [...conditionFaults()];
+    expect(faults.length).toBeGreaterThan(20);
+    const listed = saidUnder("By condition of an Agent").map((said) => said.replace(/^(?:spec|metadata)\S*: /, ""));
+    expect(faults.filter((words) => !listed.some((said) => said.includes(words)))).toEqual([]);
+    const pieces = listed.flatMap((said) => said.split("…").map((words) => words.trim()));
+    expect(pieces.filter((one) => one.length >= 10 && !faults.some((words) => words.includes(one)))).toEqual([]);
   });
 
   it("has an entry with cause and remedy for every alert, and none for another; the alert leads to it", () => {

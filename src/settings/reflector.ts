@@ -49,7 +49,7 @@ const pageSize = 500;
 const watchSeconds = { least: 300, most: 600 };
 /** In milliseconds. The API server sends a bookmark each minute or so: a connection that is silent for much longer leads nowhere. */
 const usualWaits = { least: 500, most: 30_000, silence: 150_000 };
-/** A watch that ended sooner counts as a failure, so that a server that cuts each one is not asked without end. */
+/** A watch that ended sooner and brought nothing counts as a failure, so that a server that cuts each one is not asked without end. */
 const soonMs = 1_000;
 
 /**
@@ -102,12 +102,13 @@ export function makeReflector<T extends KubernetesObject>(options: ReflectorOpti
     run: async (signal) => {
       let tries = 0;
       while (!signal.aborted) {
-        const operation = mirror.isCurrent() ? "watch" : "list";
-        const startedMs = performance.now();
+        const operation = mirror.version() === null ? "list" : "watch";
+        const [startedMs, from] = [performance.now(), mirror.version()];
         const error = await tryOnce(operation, signal);
         if (operation === "list" && error === null) continue;
-        // A watch that held for a while is no reason to wait longer than last time, however it ended.
-        tries = performance.now() - startedMs > soonMs ? Number(error !== null) : tries + 1;
+        // A watch that held for a while, or brought something, is no reason to wait longer than last time, however it ended.
+        const wasWorthIt = performance.now() - startedMs > soonMs || (mirror.version() ?? from) !== from;
+        tries = wasWorthIt ? Number(error !== null) : tries + 1;
         await backOff(error?.retryAfterMs ?? (tries === 0 ? 0 : Math.min(most, least * 2 ** (tries - 1))), signal);
       }
     },
@@ -145,7 +146,8 @@ function makeMirror<T extends KubernetesObject>(options: ReflectorOptions<T>) {
   return {
     objects: () => objects,
     isSynced: () => isSynced,
-    isCurrent: () => version !== null,
+    /** Of the cluster, as far as it is known; null: to be listed. */
+    version: () => version,
     expire: () => {
       version = null;
     },

@@ -108,6 +108,19 @@ describeOnCluster("the reflector, on a real API server,", ({ api, kubectl, throu
     await kubectl(["delete", "configmap", "--selector", "spoken=yes"]);
   });
 
+  it("is no later with the news when each watch is cut as soon as it has brought some", async () => {
+    const { forwarder, api: cut } = await through();
+    // Twenty failures in a row would be a wait of days.
+    const reflector = open(cut, makeMetrics(), { least: 100, most: 1e9 });
+    await vi.waitFor(() => expect(reflector.isSynced()).toBe(true), patience);
+    for (let i = 0; i < 20; i += 1) {
+      await say("news", String(i));
+      await vi.waitFor(() => expect(words(reflector)).toEqual({ news: String(i) }), patience);
+      forwarder.cut();
+    }
+    await unsay("news");
+  });
+
   it("notices that the server says nothing any more on a connection that stands, and misses nothing", async () => {
     await say("quiet", "before");
     const { forwarder, api: quiet } = await through();

@@ -51,7 +51,7 @@ const longestWaitMs = 5_000;
 const requestTimeoutMs = 15_000;
 /** Of a limit without a time. */
 const unknownWaitMs = 10_000;
-/** Discord bans an address for 10,000 requests with 401, 403 or 429 in ten minutes; long before that, we stop by ourselves. */
+/** Discord bans an address for 10,000 requests with 401, 403 or 429 in ten minutes; long before that, all processes together stop by themselves. */
 const invalidWindowMs = 600_000;
 const mostInvalid = 5_000;
 /** What waits for a new token is kept. */
@@ -65,7 +65,7 @@ interface DiscordRestOptions {
   readonly processes: () => number;
   /** Of Discord's API, for all tokens. */
   readonly breaker: Breaker;
-  /** One for all tokens of this process: Discord bans its address. */
+  /** One for all tokens of this process: Discord bans its address, which it may share with the others. */
   readonly refusals: RefusalCounter;
   readonly metrics: Metrics;
   readonly log: Logger;
@@ -198,8 +198,8 @@ export interface RefusalCounter {
   stopped(): string | null;
 }
 
-/** Counts refusals in a sliding window of ten minutes, in slots of ten seconds. */
-export function makeRefusalCounter(): RefusalCounter {
+/** Counts refusals in a sliding window of ten minutes, in slots of ten seconds; each of `processes` may have its share of what an address may have. */
+export function makeRefusalCounter(processes: () => number): RefusalCounter {
   const slotMs = 10_000;
   const slots = new Map<number, number>();
   const sum = () => {
@@ -213,8 +213,8 @@ export function makeRefusalCounter(): RefusalCounter {
       slots.set(slot, (slots.get(slot) ?? 0) + 1);
     },
     stopped: () =>
-      sum() >= mostInvalid
-        ? "Discord has refused thousands of requests in ten minutes; nothing is sent until that has passed"
+      sum() >= mostInvalid / processes()
+        ? "Discord has refused too many requests in ten minutes; nothing is sent until that has passed"
         : null,
   };
 }

@@ -47,7 +47,7 @@ export function makeVoicesOf(
   const { token, apiUrl: api, voices: tokens } = config.discord;
   // A gateway sends too: it types while no worker is there, and fetches what was missed.
   const processes = () => notices.processes("all-in-one", "gateway", "worker");
-  const common = { api, processes, breaker: breakers.discord, refusals: makeRefusalCounter(), metrics, log };
+  const common = { api, processes, breaker: breakers.discord, refusals: makeRefusalCounter(processes), metrics, log };
   const open = (name: string, secret: string) => makeDiscordRest({ ...common, name, token: secret });
   const reception = open("the bot (DISCORD_TOKEN)", token ?? "");
   const agents = Object.fromEntries(

@@ -61,7 +61,7 @@ describe("whatever Discord sends", () => {
       const rest = makeDiscordRest({
         processes: () => 1,
         breaker: neverOpen(),
-        refusals: makeRefusalCounter(),
+        refusals: makeRefusalCounter(() => 1),
         name: "test",
         token: "sim-reception-token-0000",
         api,

@@ -27,7 +27,7 @@ describe("a gateway", () => {
     const metrics = makeMetrics();
     const log = pino({ level: "warn" }, { write: (line) => void lines.push(JSON.parse(line) as never) });
     const api = `${simulator.url}/api`;
-    const alone = { processes: () => 1, breaker: neverOpen(), refusals: makeRefusalCounter() };
+    const alone = { processes: () => 1, breaker: neverOpen(), refusals: makeRefusalCounter(() => 1) };
     const rest = makeDiscordRest({ ...alone, name: "test", token, api, metrics, log });
     const query: Database["query"] = async (...asked) => {
       if (isAway) throw new Error("the database is away");

@@ -1,6 +1,5 @@
 import { afterEach, beforeEach, expect, it, vi } from "vitest";
-import { describeUnless, type Home } from "../servers/databases.ts";
-import { openServerHome } from "../servers/databases.ts";
+import { openServerHome, type Home } from "../servers/databases.ts";
 import { administer } from "../servers/postgres.ts";
 import { whyNoPostgres } from "../servers/shared.ts";
 import {
@@ -9,11 +8,16 @@ import {
   type DiscordSimulatorOptions,
 } from "../simulators/discord/simulator.ts";
 import { answersIn, furnish, patience, ready, startDiscordBot } from "./discord-bot.ts";
-import type { Watched } from "./process.ts";
+import { apart, describeInSetUps, type SetUp } from "./discord-house.ts";
+import { partOf, type Watched } from "./process.ts";
 
 type House = ReturnType<typeof furnish>;
 
-describeUnless(await whyNoPostgres(), "what people say reaches the bot once", () => {
+/** On a server too: several of them share what they know. */
+const alone: SetUp = { name: "alone", roles: ["all-in-one"], missing: await whyNoPostgres() };
+
+describeInSetUps("what people say reaches the bot once", [alone, await apart()], (setUp) => {
+  const [listener = "all-in-one", ...others] = setUp.roles;
   let simulator: DiscordSimulator;
   let house: House;
   let home: Home;
@@ -23,9 +27,11 @@ describeUnless(await whyNoPostgres(), "what people say reaches the bot once", ()
   const open = async (options: DiscordSimulatorOptions = {}) => {
     simulator = await startDiscordSimulator({ identifyEveryMs: 5_000, ...options });
     house = furnish(simulator);
+    await Promise.all(others.map((role) => start({ ROLE: role })));
   };
+  /** Starts one that listens. */
   const start = async (env: Readonly<Record<string, string>> = {}) => {
-    const bot = startDiscordBot(simulator, home, env);
+    const bot = startDiscordBot(simulator, home, { ROLE: listener, ...env });
     bots.push(bot);
     await ready(bot);
     return bot;
@@ -47,15 +53,10 @@ describeUnless(await whyNoPostgres(), "what people say reaches the bot once", ()
     bot.kill(signal);
     return bot.exited;
   };
-  const gateway = async (bot: Watched) => {
-    const health = (await (await bot.get("/health")).json()) as {
-      components: Record<string, { status: string; details: Record<string, unknown> }>;
-    };
-    return health.components["gateway"];
-  };
+  const gateway = (bot: Watched) => partOf(bot, "gateway");
 
   beforeEach(async () => {
-    home = await openServerHome();
+    home = await openServerHome(others.length === 0 ? "empty" : "migrated");
     [bots, said] = [[], []];
   });
   afterEach(async () => {
@@ -129,61 +130,6 @@ describeUnless(await whyNoPostgres(), "what people say reaches the bot once", ()
     expect(await gateway(first)).toMatchObject({ status: "healthy", details: { shards: 0 } });
   });
 
-  it("when its own lease has run out and nobody took the shard: it goes on with the connection that it has", async () => {
-    await open();
-    const bot = await start({ DISCORD_LEASE_SECONDS: "6" });
-    ask(2);
-    await answeredOnce();
-    const shard = "select epoch, lease_until > now() as held from shards";
-    const [before] = await administer(home.env["POSTGRESQL_URL"] ?? "", shard);
-    await administer(home.env["POSTGRESQL_URL"] ?? "", "update shards set lease_until = now()");
-    const look = async () => (await administer(home.env["POSTGRESQL_URL"] ?? "", shard))[0];
-    await vi.waitFor(async () => expect(await look()).toMatchObject({ held: true }), patience);
-    ask(2);
-    await answeredOnce();
-    expect(await look()).toEqual(before);
-    expect(simulator.report()).toMatchObject({ connections: 1, takeOvers: 0, doubledPosts: [] });
-    expect(await stop(bot, "SIGTERM")).toBe(0);
-    await vi.waitFor(() => expect(simulator.report().liveSockets).toBe(0), patience);
-  });
-
-  it("when the address of its session is gone: it resumes where new sessions begin", async () => {
-    await open();
-    const first = await start();
-    ask(2);
-    await answeredOnce();
-    expect(await stop(first, "SIGTERM")).toBe(0);
-    ask(2);
-    await administer(home.env["POSTGRESQL_URL"] ?? "", "update shards set resume_url = 'ws://127.0.0.1:9'");
-    bots.push(startDiscordBot(simulator, home));
-    await answeredOnce();
-    expect(simulator.report()).toMatchObject({ identifies: 1, resumeds: 1, doubledPosts: [] });
-  });
-
-  it("when a server is not known any more: it is looked up, with what the bot may do there", async () => {
-    await open();
-    const { world } = simulator;
-    const role = world.addRole(house.guild, { name: "bot" });
-    world.setMember(house.guild, world.reception, { roles: [role] });
-    const overwrites = [
-      { of: house.guild.id, deny: ["sendMessages"] as const },
-      { of: role, allow: ["sendMessages"] as const },
-    ];
-    const quiet = world.addChannel(house.guild, { name: "quiet", overwrites });
-    const first = await start();
-    ask(1);
-    await answeredOnce();
-    expect(await stop(first, "SIGTERM")).toBe(0);
-    await administer(home.env["POSTGRESQL_URL"] ?? "", "delete from channels");
-    await administer(home.env["POSTGRESQL_URL"] ?? "", "delete from guilds");
-    await start();
-    const asked = world.say({ channel: quiet, author: house.ann, text: `<@${world.reception.id}> here?` });
-    await vi.waitFor(
-      () => expect(answersIn(simulator, quiet).map(({ replyTo }) => replyTo)).toEqual([asked.id]),
-      patience,
-    );
-  });
-
   it.each<[string, (simulator: DiscordSimulator) => void]>([
     ["Discord asks for a reconnect (op 7)", ({ faults }) => faults.askReconnect()],
     ["the connection is cut", ({ faults }) => faults.cut()],
@@ -248,6 +194,74 @@ describeUnless(await whyNoPostgres(), "what people say reaches the bot once", ()
     expect(simulator.report()).toMatchObject({ identifies: 1, doubledPosts: [] });
   });
 
+  it("when an event is sent twice, with its own number or a new one: one answer", async () => {
+    await open();
+    await start();
+    simulator.faults.add({ on: "gateway", fault: "duplicate", event: "MESSAGE_CREATE", times: 2, sameSequence: true });
+    simulator.faults.add({ on: "gateway", fault: "duplicate", event: "MESSAGE_CREATE", times: 2 });
+    ask(5);
+    await answeredOnce();
+    expect(simulator.faults.pending()).toEqual([]);
+  });
+
+  // What follows one process does by itself, whoever answers.
+  if (others.length > 0) return;
+
+  it("when its own lease has run out and nobody took the shard: it goes on with the connection that it has", async () => {
+    await open();
+    const bot = await start({ DISCORD_LEASE_SECONDS: "6" });
+    ask(2);
+    await answeredOnce();
+    const shard = "select epoch, lease_until > now() as held from shards";
+    const [before] = await administer(home.env["POSTGRESQL_URL"] ?? "", shard);
+    await administer(home.env["POSTGRESQL_URL"] ?? "", "update shards set lease_until = now()");
+    const look = async () => (await administer(home.env["POSTGRESQL_URL"] ?? "", shard))[0];
+    await vi.waitFor(async () => expect(await look()).toMatchObject({ held: true }), patience);
+    ask(2);
+    await answeredOnce();
+    expect(await look()).toEqual(before);
+    expect(simulator.report()).toMatchObject({ connections: 1, takeOvers: 0, doubledPosts: [] });
+    expect(await stop(bot, "SIGTERM")).toBe(0);
+    await vi.waitFor(() => expect(simulator.report().liveSockets).toBe(0), patience);
+  });
+
+  it("when the address of its session is gone: it resumes where new sessions begin", async () => {
+    await open();
+    const first = await start();
+    ask(2);
+    await answeredOnce();
+    expect(await stop(first, "SIGTERM")).toBe(0);
+    ask(2);
+    await administer(home.env["POSTGRESQL_URL"] ?? "", "update shards set resume_url = 'ws://127.0.0.1:9'");
+    bots.push(startDiscordBot(simulator, home));
+    await answeredOnce();
+    expect(simulator.report()).toMatchObject({ identifies: 1, resumeds: 1, doubledPosts: [] });
+  });
+
+  it("when a server is not known any more: it is looked up, with what the bot may do there", async () => {
+    await open();
+    const { world } = simulator;
+    const role = world.addRole(house.guild, { name: "bot" });
+    world.setMember(house.guild, world.reception, { roles: [role] });
+    const overwrites = [
+      { of: house.guild.id, deny: ["sendMessages"] as const },
+      { of: role, allow: ["sendMessages"] as const },
+    ];
+    const quiet = world.addChannel(house.guild, { name: "quiet", overwrites });
+    const first = await start();
+    ask(1);
+    await answeredOnce();
+    expect(await stop(first, "SIGTERM")).toBe(0);
+    await administer(home.env["POSTGRESQL_URL"] ?? "", "delete from channels");
+    await administer(home.env["POSTGRESQL_URL"] ?? "", "delete from guilds");
+    await start();
+    const asked = world.say({ channel: quiet, author: house.ann, text: `<@${world.reception.id}> here?` });
+    await vi.waitFor(
+      () => expect(answersIn(simulator, quiet).map(({ replyTo }) => replyTo)).toEqual([asked.id]),
+      patience,
+    );
+  });
+
   it("when it needs a new session while Discord's REST API fails: it waits, and then everything is answered", async () => {
     await open();
     const bot = await start();
@@ -276,15 +290,5 @@ describeUnless(await whyNoPostgres(), "what people say reaches the bot once", ()
     expect((await bot.get("/health/live")).status).toBe(200);
     expect(simulator.report().requestsAfterUnauthorized).toBe(0);
     expect(await stop(bot, "SIGTERM")).toBe(0);
-  });
-
-  it("when an event is sent twice, with its own number or a new one: one answer", async () => {
-    await open();
-    await start();
-    simulator.faults.add({ on: "gateway", fault: "duplicate", event: "MESSAGE_CREATE", times: 2, sameSequence: true });
-    simulator.faults.add({ on: "gateway", fault: "duplicate", event: "MESSAGE_CREATE", times: 2 });
-    ask(5);
-    await answeredOnce();
-    expect(simulator.faults.pending()).toEqual([]);
   });
 });

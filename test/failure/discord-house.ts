@@ -1,4 +1,5 @@
 import { expect, vi } from "vitest";
+import { openPglite } from "../../src/connections/pglite.ts";
 import { openPostgres } from "../../src/connections/postgres.ts";
 import { temporaryFolder } from "../connections/fresh-database.ts";
 import { describeUnless } from "../servers/databases.ts";
@@ -48,6 +49,8 @@ export interface House extends ReturnType<typeof furnish> {
   readonly world: World;
   /** Starts what does not run of the product and resolves, when all of it is ready, to the process that answers. */
   readonly start: (env?: Readonly<Record<string, string>>, flags?: readonly string[]) => Promise<Watched>;
+  /** All that run of the product. */
+  readonly running: () => readonly Watched[];
   /** Another process that answers, where they are apart. */
   readonly startWorker: (env?: Readonly<Record<string, string>>) => Promise<Watched>;
   /** SIGKILL for all that answer, and nothing of them is left; a gateway of its own goes on. */
@@ -62,7 +65,7 @@ export interface House extends ReturnType<typeof furnish> {
   readonly logged: (words: string, count?: number) => Promise<void>;
   /** Turns that were given up, the newest first. */
   readonly buried: () => Promise<readonly { readonly reference: string; readonly error: string }[]>;
-  /** As if the time were over that turns were put back for; in processes that are apart. */
+  /** As if the time were over that turns were put back for; where all is one process, only while it does not run. */
   readonly dueNow: () => Promise<void>;
   readonly close: () => Promise<void>;
 }
@@ -90,7 +93,7 @@ export async function openHouse(options: DiscordSimulatorOptions = {}, setUp: Se
   const { world } = discord;
   const answering = setUp.roles.at(-1) ?? "all-in-one";
   const processes: { readonly role: string; readonly bot: Watched; isOver: boolean }[] = [];
-  const running = (): Watched => {
+  const newest = (): Watched => {
     const bot = processes.findLast(({ role }) => role === answering)?.bot;
     if (bot === undefined) throw new Error("the bot was not started");
     return bot;
@@ -123,8 +126,9 @@ export async function openHouse(options: DiscordSimulatorOptions = {}, setUp: Se
     start: async (env = {}, flags = []) => {
       const missing = setUp.roles.filter((role) => !processes.some((one) => one.role === role && !one.isOver));
       await Promise.all(missing.map((role) => begin(role, env, flags)));
-      return running();
+      return newest();
     },
+    running: () => processes.filter(({ isOver }) => !isOver).map(({ bot }) => bot),
     startWorker: (env = {}) => begin("worker", env, []),
     kill: () => end(answering),
     ask: (text, { channel = rooms.general, author = rooms.ann, model = {} } = {}) => {
@@ -143,13 +147,15 @@ export async function openHouse(options: DiscordSimulatorOptions = {}, setUp: Se
       return answer;
     },
     logged: async (words, count = 1) => {
-      const lines = () => running().log.filter(({ msg }) => String(msg).includes(words));
+      const lines = () => newest().log.filter(({ msg }) => String(msg).includes(words));
       await vi.waitFor(() => expect(lines().length).toBeGreaterThanOrEqual(count), patience);
     },
-    buried: async () => (await running().status()).inbox.lastBuried,
+    buried: async () => (await newest().status()).inbox.lastBuried,
     dueNow: async () => {
-      const url = stores.env.POSTGRESQL_URL ?? "";
-      const database = await openPostgres({ url, poolMin: 0, poolMax: 1, onIdleError: () => {} });
+      const url = stores.env.POSTGRESQL_URL;
+      const database = await (url === undefined
+        ? openPglite(stores.data)
+        : openPostgres({ url, poolMin: 0, poolMax: 1, onIdleError: () => {} }));
       await database.query("update pgboss.job set start_after = now() where state in ('created', 'retry')");
       await database.close();
     },

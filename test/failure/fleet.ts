@@ -10,7 +10,7 @@ import { makeMetrics } from "../../src/metrics.ts";
 import { startDiscordSimulator, type DiscordSimulator } from "../simulators/discord/simulator.ts";
 import { startGeminiSimulator, type Simulator } from "../simulators/gemini/simulator.ts";
 import { answersIn, furnish, patience, ready, startDiscordBot } from "./discord-bot.ts";
-import { runToEnd, type Ended, type Watched } from "./process.ts";
+import { partOf, runToEnd, type Ended, type Watched } from "./process.ts";
 import { unguarded } from "../resilience/unguarded.ts";
 
 /** Gateways and workers of one bot, each a process of its own, and what people ask them. */
@@ -154,12 +154,6 @@ export async function healthOf(one: Watched, part: string): Promise<string | und
 /** How many requests of the model a process may make when it loses Redis now. */
 export async function keptBy(one: Watched): Promise<unknown> {
   return (await partOf(one, "limits"))?.details["requestsKept"];
-}
-
-async function partOf(one: Watched, part: string) {
-  type Part = { readonly status: string; readonly details: Readonly<Record<string, unknown>> };
-  const { components } = (await (await one.get("/health")).json()) as { components: Record<string, Part> };
-  return components[part];
 }
 
 /** Resolves when both layers hold the same lines of each channel as of now; times of answers may differ by the way to Postgres. */

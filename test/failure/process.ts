@@ -38,6 +38,18 @@ export interface Watched extends Bot {
   metrics(): Promise<Metrics>;
 }
 
+/** How a part of the process says in `/health` that it is. */
+interface Part {
+  readonly status: string;
+  readonly details: Readonly<Record<string, unknown>>;
+}
+
+/** Asks the health API of a process for one of its parts. */
+export async function partOf(one: Watched, part: string): Promise<Part | undefined> {
+  const { components } = (await (await one.get("/health")).json()) as { components: Record<string, Part> };
+  return components[part];
+}
+
 /** The part of `/status` that these tests read. */
 interface Status {
   readonly circuit_breakers: Readonly<Record<string, { readonly state: string; readonly failure_count: number }>>;

@@ -31,9 +31,9 @@ export async function openEmbeddedHome(): Promise<Home> {
   return { data: path, env: {}, openDatabase: () => openPglite(path), remove };
 }
 
-/** Its database is empty: the product makes its schema at its first start. */
-export async function openServerHome(): Promise<Home> {
-  const [folder, { url, drop }] = await Promise.all([temporaryFolder(), createServerDatabase("empty")]);
+/** While its database is `empty`, the product makes its schema at its first start; a gateway and a worker need it `migrated`. */
+export async function openServerHome(content: "migrated" | "empty" = "empty"): Promise<Home> {
+  const [folder, { url, drop }] = await Promise.all([temporaryFolder(), createServerDatabase(content)]);
   return {
     data: folder.path,
     env: { POSTGRESQL_URL: url },
@@ -59,6 +59,6 @@ export async function describeOnBothDatabases(title: string, suite: (kind: Datab
     suite({ open: openFreshDatabase, alone: true, openHome: openEmbeddedHome }),
   );
   describeUnless(missing, `${title}, on a server`, () =>
-    suite({ open: openServerDatabase, alone: false, openHome: openServerHome }),
+    suite({ open: openServerDatabase, alone: false, openHome: () => openServerHome() }),
   );
 }

@@ -1,10 +1,10 @@
-import { expect, it, describe, vi } from "vitest";
+import { expect, it, vi } from "vitest";
 import { describeUnless } from "../servers/databases.ts";
 import { startPostgres } from "../servers/postgres.ts";
 import { whyNoOwnPostgres } from "../servers/shared.ts";
 import type { DiscordSimulator } from "../simulators/discord/simulator.ts";
 import { answersIn, patience } from "./discord-bot.ts";
-import { inHouse, type House } from "./discord-house.ts";
+import { describeInSetUps, inHouse, setUps, type House } from "./discord-house.ts";
 import { openFleet } from "./fleet.ts";
 
 type Message = ReturnType<DiscordSimulator["world"]["message"]>;
@@ -29,16 +29,17 @@ async function seenAfter(discord: DiscordSimulator, asked: Message): Promise<num
   return first - asked.createdAt;
 }
 
-describe.concurrent("who calls the bot sees something within ten seconds", () => {
+describeInSetUps("who calls the bot sees something within ten seconds", await setUps(), (setUp) => {
   const main = { on: "generate", model: "gemini-3.5-flash-lite", times: null } as const;
   const other = { on: "generate", model: "gemini-second", times: null } as const;
   const both = { GEMINI_FALLBACK_MODEL: "gemini-second", TURN_DEADLINE_SECONDS: "30" };
+  const stay = (use: (house: House) => Promise<void>) => inHouse({}, use, setUp);
   const sayMiso = async (house: House) => {
     await house.answered(house.ask("my cat is called Miso."), "Re: my cat");
   };
 
-  it("when the first model hangs and the fallback model answers", async () =>
-    inHouse({}, async (house) => {
+  it.concurrent("when the first model hangs and the fallback model answers", async () =>
+    stay(async (house) => {
       await house.start(both);
       house.gemini.script({ ...other, reply: { agent: "mira", reply: "From the other one." } });
       const asked = house.ask("which one?", { model: { ...main, fault: "hang" } });
@@ -46,8 +47,8 @@ describe.concurrent("who calls the bot sees something within ten seconds", () =>
       await house.answered(asked, "From the other one.");
     }));
 
-  it("when neither model answers and memory does", async () =>
-    inHouse({}, async (house) => {
+  it.concurrent("when neither model answers and memory does", async () =>
+    stay(async (house) => {
       await house.start(both);
       await sayMiso(house);
       house.gemini.script({ ...main, fault: "502-html" }, { ...other, fault: "502-html" });
@@ -57,8 +58,8 @@ describe.concurrent("who calls the bot sees something within ten seconds", () =>
       expect(house.repliesTo(asked)[0]?.content).toContain("Miso");
     }));
 
-  it("when the answer has to wait for quota, and is kept", async () =>
-    inHouse({}, async (house) => {
+  it.concurrent("when the answer has to wait for quota, and is kept", async () =>
+    stay(async (house) => {
       await house.start({ GEMINI_REQUESTS_PER_MINUTE: "1", TURN_DEADLINE_SECONDS: "30" });
       await sayMiso(house);
       const asked = house.ask("and now?");
@@ -66,8 +67,8 @@ describe.concurrent("who calls the bot sees something within ten seconds", () =>
       await house.answered(asked, "Your message is kept");
     }));
 
-  it("when every lane is busy with a model that hangs", async () =>
-    inHouse({}, async (house) => {
+  it.concurrent("when every lane is busy with a model that hangs", async () =>
+    stay(async (house) => {
       await house.start({ LANES: "1", TURN_DEADLINE_SECONDS: "60" });
       const busy = house.ask("slow?", { model: { fault: "hang", times: 1 } });
       expect(await seenAfter(house.discord, busy)).toBeLessThanOrEqual(mostMs);

@@ -4,7 +4,7 @@ import { startWatched, type Watched } from "../failure/process.ts";
 interface Moment {
   readonly at: number;
   readonly bot: number;
-  readonly what: "start" | "ready" | "end" | NodeJS.Signals;
+  readonly what: "start" | "ready" | `ended with ${number | null}` | NodeJS.Signals;
 }
 
 /** One line that a process has logged. */
@@ -14,9 +14,11 @@ interface LogLine {
   readonly line: Readonly<Record<string, unknown>>;
 }
 
-/** A process that ended by itself; `said` is its last complaint. */
+/** A process that ended otherwise than it should; `said` is its last complaint. */
 interface Crash {
   readonly bot: number;
+  /** Null: nobody had told it to end. */
+  readonly told: NodeJS.Signals | null;
   readonly code: number | null;
   readonly said: string;
 }
@@ -31,7 +33,7 @@ export interface Post {
 /** Processes of one bot on one database, each of which is started again whenever it ends. */
 export interface Crew {
   readonly moments: readonly Moment[];
-  /** Those that ended although nobody had told them to. */
+  /** Those that ended although nobody had told them to, or with another code than 0 when they were told by anything but SIGKILL. */
   readonly crashes: readonly Crash[];
   /** Resolves when it has ended; it is started again after `awayMs`. Where it is away or paused already it is the next one that is there, or the first that comes back. */
   kill(bot: number, signal: NodeJS.Signals, awayMs: number): Promise<void>;
@@ -39,8 +41,8 @@ export interface Crew {
   pause(bot: number, forMs: number): Promise<void>;
   /** What all of them have logged, in the order of the time. */
   logs(): readonly LogLine[];
-  /** Lets them finish, and resolves to their exit codes. */
-  stop(): Promise<readonly (number | null)[]>;
+  /** Lets them finish, and resolves when they have ended. */
+  stop(): Promise<void>;
   /** Ends them at once. */
   abandon(): Promise<void>;
 }
@@ -60,6 +62,7 @@ class Processes implements Crew {
   readonly crashes: Crash[] = [];
   readonly #posts: readonly Post[];
   readonly #signal: AbortSignal;
+  readonly #told = new Map<Watched, NodeJS.Signals>();
   readonly #lives: { readonly bot: number; readonly life: Watched }[] = [];
   readonly #current: (Watched | null)[];
   readonly #returning: Promise<void>[] = [];
@@ -78,14 +81,14 @@ class Processes implements Crew {
     this.#lives.push({ bot, life });
     this.#current[bot] = life;
     void life.exited.then((code) => this.#ended(bot, life, code));
-    if (this.#isOver) life.kill("SIGKILL");
+    if (this.#isOver) this.#tell(life, "SIGKILL");
     if (await untilReady(life, this.#signal)) this.#note(bot, "ready");
   }
 
   async kill(wanted: number, how: NodeJS.Signals, awayMs: number): Promise<void> {
     const { bot, life } = await this.#dismiss(wanted);
     this.#note(bot, how);
-    life.kill(how);
+    this.#tell(life, how);
     await life.exited;
     this.#comeBack(bot, awayMs);
   }
@@ -106,17 +109,17 @@ class Processes implements Crew {
       .toSorted((a, b) => String(a.line["time"]).localeCompare(String(b.line["time"])));
   }
 
-  async stop(): Promise<readonly (number | null)[]> {
+  async stop(): Promise<void> {
     this.#isOver = true;
     await Promise.allSettled(this.#returning);
     const alive = this.#current.filter((life) => life !== null);
-    for (const life of alive) life.kill("SIGTERM");
-    return Promise.all(alive.map((life) => life.exited));
+    for (const life of alive) this.#tell(life, "SIGTERM");
+    await Promise.all(alive.map((life) => life.exited));
   }
 
   async abandon(): Promise<void> {
     this.#isOver = true;
-    for (const { life } of this.#lives) life.kill("SIGKILL");
+    for (const { life } of this.#lives) this.#tell(life, "SIGKILL");
     await Promise.all(this.#lives.map(({ life }) => life.exited));
   }
 
@@ -132,12 +135,21 @@ class Processes implements Crew {
     }
   }
 
+  #tell(life: Watched, how: NodeJS.Signals): void {
+    this.#told.set(life, how);
+    life.kill(how);
+  }
+
   #ended(bot: number, life: Watched, code: number | null): void {
-    this.#note(bot, "end");
+    this.#note(bot, `ended with ${code}`);
+    const told = this.#told.get(life) ?? null;
+    // Node itself was still starting: nobody was there yet to hear the signal.
+    const wasDeaf = code === null && life.log.length === 0;
+    if (told === "SIGKILL" || (told !== null && (code === 0 || wasDeaf))) return;
+    const last = life.log.findLast(({ level }) => level === "fatal" || level === "error");
+    this.crashes.push({ bot, told, code, said: last === undefined ? life.errors().slice(-500) : JSON.stringify(last) });
     if (this.#isOver || this.#current[bot] !== life) return;
     this.#current[bot] = null;
-    const last = life.log.findLast(({ level }) => level === "fatal" || level === "error");
-    this.crashes.push({ bot, code, said: last === undefined ? life.errors().slice(-500) : JSON.stringify(last) });
     this.#comeBack(bot, restartMs);
   }
 
@@ -153,6 +165,12 @@ class Processes implements Crew {
   #note(bot: number, what: Moment["what"]): void {
     this.moments.push({ at: Date.now(), bot, what });
   }
+}
+
+/** How many errors nobody had caught, and how many processes ended otherwise than they should. */
+export function countUnhandled(crew: Crew): number {
+  const uncaught = crew.logs().filter(({ line }) => /nobody caught this/.test(String(line["msg"])));
+  return uncaught.length + crew.crashes.length;
 }
 
 /** The one that is wanted or, where it is away (null), the next that is there; null: none is. */

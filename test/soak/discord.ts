@@ -2,7 +2,7 @@ import { percentile } from "../../bench/machine.ts";
 import { temporaryFolder } from "../connections/fresh-database.ts";
 import { createDatabase, startPostgres } from "../servers/postgres.ts";
 import { startDiscordSimulator, type DiscordSimulator } from "../simulators/discord/simulator.ts";
-import { pause, startCrew, type Crew } from "./crew.ts";
+import { countUnhandled, pause, startCrew, type Crew } from "./crew.ts";
 import { readBooks, untilAnswered } from "./ending.ts";
 import { planSoak, strikeProcess } from "./plan.ts";
 import { makeStage, type Conversation } from "./stage.ts";
@@ -22,6 +22,8 @@ interface SoakReport extends Omit<Verdict, "faulty"> {
   readonly unanswered: number;
   /** What was left in the inbox. */
   readonly queued: number;
+  /** Errors that nobody had caught, and processes that ended by themselves, or otherwise than with 0 when they were told to. */
+  readonly unhandled: number;
   readonly handoverMs: { readonly p50: number; readonly max: number };
   /** Processes that were really ended, and blows of the plan that were not dealt. */
   readonly killed: number;
@@ -82,12 +84,16 @@ export async function soakDiscord(options: SoakOptions): Promise<SoakReport> {
       ...numbers,
       unanswered: unanswered.length,
       queued,
+      unhandled: countUnhandled(crew),
       handoverMs: handovers(crew),
       killed,
       undealt: options.kills - killed,
       seed: options.seed,
       seconds: Math.round((Date.now() - startedMs) / 1000),
-      faults: await Promise.all(told.map((id) => tellTimeline(id, { simulator, crew, url: database.url }))),
+      faults: [
+        ...crew.crashes,
+        ...(await Promise.all(told.map((id) => tellTimeline(id, { simulator, crew, url: database.url })))),
+      ],
     };
   } finally {
     await crew.abandon();

@@ -7,7 +7,7 @@ import type { User } from "../simulators/discord/world/records.ts";
 import type { QuotaLimits } from "../simulators/gemini/quota.ts";
 import { startGeminiSimulator, type Simulator } from "../simulators/gemini/simulator.ts";
 import { makeHand } from "./blows.ts";
-import { pause, startCrew, type Crew, type Post } from "./crew.ts";
+import { countUnhandled, pause, startCrew, type Crew, type Post } from "./crew.ts";
 import { slowPosts, type SoakOptions } from "./discord.ts";
 import { readBooks, untilAnswered } from "./ending.ts";
 import { planSoak, strikeAnything, type Deed } from "./plan.ts";
@@ -27,7 +27,7 @@ interface FleetReport extends Omit<Verdict, "faulty"> {
   readonly quotaViolations: number;
   /** The part of each of the model's limits that was used, in the busiest minute and in all: 1 when the limit was met. */
   readonly quotaUsed: Readonly<Record<keyof QuotaLimits, number>>;
-  /** Errors that nobody had caught, and processes that ended by themselves. */
+  /** Errors that nobody had caught, and processes that ended by themselves, or otherwise than with 0 when they were told to. */
   readonly unhandled: number;
   readonly maxWaitMs: number;
   /** What was really done to the processes and the servers, and how many blows of the plan were not dealt. */
@@ -88,7 +88,7 @@ export async function soakFleet(options: SoakOptions): Promise<FleetReport> {
       url: database.url,
     });
     // What one of them has begun it finishes: nothing can come after this.
-    const codes = await crew.stop();
+    await crew.stop();
     const seen = readAnswers(simulator, channels);
     const { asked } = seen;
     const { faulty, ...numbers } = judge(seen, holdsItsQuestion, 1, simulator.report().identifies);
@@ -104,7 +104,7 @@ export async function soakFleet(options: SoakOptions): Promise<FleetReport> {
       wrongVoice: misspoken.length,
       quotaViolations: place.gemini.violations.length,
       quotaUsed: quotaUsed(place.gemini, model, limits),
-      unhandled: uncaught(crew) + crew.crashes.length + codes.filter((code) => code !== 0).length,
+      unhandled: countUnhandled(crew),
       maxWaitMs: Math.max(...asked.map(waitOf)),
       blows,
       undealt: options.kills - Object.values(blows).reduce((sum, count) => sum + count, 0),
@@ -212,8 +212,4 @@ function isSpokenRight({ messageId, answers }: Asked, { simulator, voices }: Pla
 function waitOf({ messageId, answers }: Asked): number {
   const timeOf = (id: string) => Number(BigInt(id) >> 22n);
   return answers[0] === undefined ? Number.POSITIVE_INFINITY : timeOf(answers[0].id) - timeOf(messageId);
-}
-
-function uncaught(crew: Crew): number {
-  return crew.logs().filter(({ line }) => /nobody caught this/.test(String(line["msg"]))).length;
 }

@@ -3,7 +3,7 @@ import type { Component } from "../lifecycle/component.ts";
 import type { Logger } from "../log.ts";
 import type { Metrics } from "../metrics.ts";
 import type { Guard } from "./guard.ts";
-import { checkSchema, migrate } from "./migrate.ts";
+import { checkSchema, migrate, type Progress } from "./migrate.ts";
 import { openPglite } from "./pglite.ts";
 import { openPostgres, type Database } from "./postgres.ts";
 import { templatePath } from "./template.ts";
@@ -23,6 +23,8 @@ export function makeDatabaseComponent(options: {
   guard: Guard;
   metrics: Metrics;
   log: Logger;
+  /** How often it is told that the schema is still being changed, or waited for; left out: every ten seconds. */
+  tellEveryMs?: number;
 }): Component & { database: Database } {
   const { log, metrics } = options;
   let opened: Database | null = null;
@@ -41,7 +43,6 @@ export function makeDatabaseComponent(options: {
           guard: options.guard,
           onIdleError: (error) => log.warn({ err: error, component: "postgres" }, "an idle connection broke"),
         });
-  const announce = (migration: string) => log.info({ component: "postgres", migration }, "changing the schema");
   return {
     name: "postgres",
     database: {
@@ -53,7 +54,7 @@ export function makeDatabaseComponent(options: {
     start: async () => {
       opened ??= await open();
       if (!options.migrates) await checkSchema(opened);
-      const applied = options.migrates ? await migrate(opened, announce) : [];
+      const applied = options.migrates ? await migrate(opened, tellOf(log, options.tellEveryMs ?? 10_000)) : [];
       if (applied.length > 0) log.info({ component: "postgres", applied }, "the schema was brought up to date");
       metrics.activeConnections.set({ connection_type: "postgres" }, 1);
     },
@@ -68,5 +69,21 @@ export function makeDatabaseComponent(options: {
       await there().query("select 1");
       return { status: "healthy", details: { embedded: options.url === null } };
     },
+  };
+}
+
+/** Tells the log what a migration does: without that, one that takes minutes looks like one that hangs. */
+function tellOf(log: Logger, everyMs: number): Progress {
+  const postgres = { component: "postgres" };
+  const seconds = (ms: number) => Math.round(ms / 1_000);
+  return {
+    onBegin: (migration) => log.info({ ...postgres, migration }, "changing the schema"),
+    onRunning: (migration, forMs) =>
+      log.info({ ...postgres, migration, runsForSeconds: seconds(forMs) }, "still changing the schema"),
+    onWaiting: (forMs) =>
+      forMs === 0
+        ? log.info(postgres, "another process migrates this database: waiting for it")
+        : log.info({ ...postgres, waitedSeconds: seconds(forMs) }, "another process still migrates this database"),
+    everyMs,
   };
 }

@@ -41,22 +41,38 @@ export async function schemaHash(): Promise<string> {
   return createHash("sha256").update(JSON.stringify(migrations)).digest("hex").slice(0, 12);
 }
 
+/** What is told while it goes on. */
+export interface Progress {
+  /** Called with the name of each migration before it begins. */
+  readonly onBegin: (name: string) => void;
+  /** Called every `everyMs` while one migration runs, with how long it has. */
+  readonly onRunning: (name: string, forMs: number) => void;
+  /** Called when another process turns out to migrate this database, once with 0, and then every `everyMs` with how long it has been waited for. */
+  readonly onWaiting: (forMs: number) => void;
+  readonly everyMs: number;
+}
+
+const untold: Progress = { onBegin: () => {}, onRunning: () => {}, onWaiting: () => {}, everyMs: 10_000 };
+
 /**
  * Brings the schema to this build's version, each migration in a transaction of its own, one process at a time. Resolves to
- * the names applied, and calls `onBegin` with the name of each before it begins. Throws `schema_newer` when the database is ahead of this build and
- * does not work with it, and names the right that the user lacks.
+ * the names applied. Throws `schema_newer` when the database is ahead of this build and does not work with it, and names the right that the user lacks.
  */
-export async function migrate(
-  database: Database,
-  onBegin: (name: string) => void = () => {},
-): Promise<readonly string[]> {
+export async function migrate(database: Database, progress: Progress = untold): Promise<readonly string[]> {
   const migrations = await readMigrations();
   const applied: string[] = [];
+  const inTurn = makeTurns(database, progress);
+  let ended = () => {};
+  const onBegin = (name: string) => {
+    progress.onBegin(name);
+    ended = tellMeanwhile(progress.everyMs, (forMs) => progress.onRunning(name, forMs));
+  };
   try {
-    await database.longTransaction(prepare);
+    await inTurn(prepare);
     for (const migration of migrations) {
       const known = migrations.at(-1)?.version ?? 0;
-      if (await database.longTransaction((tx) => apply(tx, migration, known, onBegin))) applied.push(migration.name);
+      if (await inTurn((tx) => apply(tx, migration, known, onBegin)).finally(() => ended()))
+        applied.push(migration.name);
     }
   } catch (error) {
     throw explainMigration(error);
@@ -97,13 +113,33 @@ async function checkRights(database: Sql): Promise<void> {
 }
 
 /** One process at a time, until the transaction ends: "if not exists" alone fails when two create the same at once. */
-async function takeTurns(tx: Sql): Promise<void> {
-  await tx.query("select pg_advisory_xact_lock(727001)");
+function makeTurns(database: Database, { onWaiting, everyMs }: Progress) {
+  let wasTold = false;
+  const waitMyTurn = async (tx: Sql) => {
+    const [row] = await tx.query<{ mine: boolean }>("select pg_try_advisory_xact_lock(727001) as mine");
+    if (row?.mine) return;
+    // Two that take turns with each migration tell it once.
+    if (!wasTold) onWaiting(0);
+    wasTold = true;
+    const ended = tellMeanwhile(everyMs, onWaiting);
+    await tx.query("select pg_advisory_xact_lock(727001)").finally(ended);
+  };
+  return <T>(work: (tx: Sql) => Promise<T>): Promise<T> =>
+    database.longTransaction(async (tx) => {
+      await waitMyTurn(tx);
+      return work(tx);
+    });
+}
+
+/** Tells every so often how long it goes on, until the returned function is called. */
+function tellMeanwhile(everyMs: number, tell: (forMs: number) => void): () => void {
+  const since = performance.now();
+  const timer = setInterval(() => tell(performance.now() - since), everyMs);
+  return () => clearInterval(timer);
 }
 
 /** Looked for first, because creating what is there needs a right that a user who only runs the product may lack. */
 async function prepare(tx: Sql): Promise<void> {
-  await takeTurns(tx);
   const [row] = await tx.query<{ there: boolean; promises: boolean }>(
     `select to_regclass('schema_migrations') is not null as there,
        exists (select from pg_attribute where attrelid = to_regclass('schema_migrations') and attname = 'works_from') as promises`,
@@ -124,7 +160,6 @@ async function apply(
   known: number,
   onBegin: (name: string) => void,
 ): Promise<boolean> {
-  await takeTurns(tx);
   const [row] = await tx.query<{ newest: number | null; done: boolean }>(
     `select max(version) as newest, coalesce(bool_or(version = $1), false) as done from schema_migrations`,
     [version],

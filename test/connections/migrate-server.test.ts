@@ -1,8 +1,9 @@
 import { readFileSync } from "node:fs";
 import { readdir } from "node:fs/promises";
 import { join } from "node:path";
-import { afterEach, beforeEach, expect, it } from "vitest";
+import { afterEach, beforeEach, expect, it, vi } from "vitest";
 import { pino } from "pino";
+import { makeDatabaseComponent } from "../../src/connections/database.ts";
 import { checkSchema, migrate } from "../../src/connections/migrate.ts";
 import { openPostgres, type Database } from "../../src/connections/postgres.ts";
 import { makeInbox } from "../../src/inbox/inbox.ts";
@@ -10,6 +11,8 @@ import { describeUnless } from "../servers/databases.ts";
 import { administer, type TestDatabase } from "../servers/postgres.ts";
 import { createServerDatabase, whyNoPostgres } from "../servers/shared.ts";
 import { byItself } from "../inbox/by-itself.ts";
+import { makeMetrics } from "../../src/metrics.ts";
+import { unguarded } from "../resilience/unguarded.ts";
 
 const log = pino({ level: "silent" });
 
@@ -19,6 +22,7 @@ const firstRelease = 7;
 describeUnless(await whyNoPostgres(), "the migrations on a server", () => {
   let place: TestDatabase;
   const open: Database[] = [];
+  const held: (() => void)[] = [];
   const connect = async () => {
     const database = await openPostgres({ url: place.url, poolMin: 0, poolMax: 3, onIdleError: () => {} });
     open.push(database);
@@ -28,6 +32,7 @@ describeUnless(await whyNoPostgres(), "the migrations on a server", () => {
     place = await createServerDatabase("empty");
   });
   afterEach(async () => {
+    for (const release of held.splice(0)) release();
     await Promise.all(open.splice(0).map((database) => database.close()));
     await place.drop();
   });
@@ -88,6 +93,70 @@ describeUnless(await whyNoPostgres(), "the migrations on a server", () => {
         !/^-- Works with (builds from schema \d+ on|no older build)\.$/m.test(readFileSync(join(folder, name), "utf8")),
     );
     expect(silent).toEqual([]);
+  });
+
+  /** Starts what migrates as the product does, while a lock is held; `said` are the lines of its log with these words. */
+  const startBehind = async (lock: string) => {
+    const holder = await connect();
+    const [taken, over] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
+    held.push(() => over.resolve());
+    const holding = holder.transaction(async (tx) => {
+      await tx.query(`select pg_advisory_xact_lock(${lock})`);
+      taken.resolve();
+      await over.promise;
+    });
+    await taken.promise;
+    const lines: Readonly<Record<string, unknown>>[] = [];
+    const write = (line: string) => void lines.push(JSON.parse(line) as Record<string, unknown>);
+    const server = { url: place.url, poolMin: 0, poolMax: 2, folder: "", migrates: true, guard: unguarded };
+    const component = makeDatabaseComponent({
+      ...server,
+      metrics: makeMetrics(),
+      log: pino({}, { write }),
+      tellEveryMs: 20,
+    });
+    const started = component.start(AbortSignal.timeout(60_000), () => {});
+    return {
+      said: (words: string) => lines.filter(({ msg }) => msg === words),
+      goOn: async () => {
+        over.resolve();
+        await holding;
+        await started;
+        await component.stop(AbortSignal.timeout(1_000));
+      },
+    };
+  };
+
+  it("say once that another process migrates, and then how long it has been waited for", async () => {
+    const { said, goOn } = await startBehind("727001");
+    const isStillWaiting = () => expect(said("another process still migrates this database").length).toBeGreaterThan(2);
+    await vi.waitFor(isStillWaiting, { timeout: 30_000 });
+    expect(said("another process still migrates this database")[0]).toMatchObject({ waitedSeconds: 0 });
+    expect(said("another process migrates this database: waiting for it")).toHaveLength(1);
+    expect(said("changing the schema")).toEqual([]);
+    await goOn();
+    expect(said("another process migrates this database: waiting for it")).toHaveLength(1);
+    expect(said("the schema was brought up to date")).toHaveLength(1);
+  });
+
+  it("say how long one of them has run", async () => {
+    await administer(
+      place.url,
+      `create function hold() returns event_trigger language plpgsql as 'begin perform pg_advisory_xact_lock_shared(1); end'`,
+    );
+    await administer(
+      place.url,
+      "create event trigger hold on ddl_command_start when tag in ('CREATE INDEX') execute function hold()",
+    );
+    const { said, goOn } = await startBehind("1");
+    const isStillRunning = () => expect(said("still changing the schema").length).toBeGreaterThan(2);
+    await vi.waitFor(isStillRunning, { timeout: 30_000 });
+    const begun = said("changing the schema").map(({ migration }) => migration);
+    expect(begun).toHaveLength(1);
+    expect(said("still changing the schema")[0]).toMatchObject({ migration: begun[0], runsForSeconds: 0 });
+    expect(said("another process migrates this database: waiting for it")).toEqual([]);
+    await goOn();
+    expect(said("the schema was brought up to date")).toHaveLength(1);
   });
 
   it("are whole after the connection was lost at any of their statements", async () => {

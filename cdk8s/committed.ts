@@ -14,15 +14,15 @@ const apiVersion = "kustomize.config.k8s.io/v1beta1";
 export function committed(root: string, version: string): Map<string, Map<string, string>> {
   const read = (path: string) => readFileSync(join(root, path), "utf8");
   const place = { name: "discord-agent", namespace: "discord-agent", version };
-  const production = valuesSchema.parse(parse(read("cdk8s/production.yaml")));
+  const valuesIn = (path: string) => valuesSchema.parse(parse(read(path)));
   const crds = new Map([
     ["Kustomization", yamlText([{ apiVersion, kind: "Kustomization", resources: ["agents.yaml"] }])],
     ["agents.yaml", yamlText([agentCrd()])],
   ]);
   return new Map([
     ["k8s/crds", crds],
-    ["k8s/trial", manifestFiles({ ...place, values: valuesSchema.parse({}), agents: read("agents.yaml") })],
-    ["k8s/production", manifestFiles({ ...place, values: production })],
+    ["k8s/trial", manifestFiles({ ...place, values: valuesIn("cdk8s/trial.yaml"), agents: read("agents.yaml") })],
+    ["k8s/production", manifestFiles({ ...place, values: valuesIn("cdk8s/production.yaml") })],
     ["charts/discord-agent", chartFiles(version)],
     ["docs/reference", new Map([["agent.md", agentReference(agentCrd())]])],
   ]);

@@ -120,7 +120,7 @@ describeOnPods(
         expect(await crowd.ask("Mirabel, are you still there?")).toMatch(/^\*\*Mirabel:\*\* /);
       });
       expect([await sets(), await restarts()]).toEqual(before);
-      await kubectl(["apply", "-f", "agents.yaml"]);
+      await patch({ prompt: "You are Mira.", promptFrom: null });
     });
 
     it("while a Secret changes, for which every pod starts anew by itself", async () => {

@@ -11,6 +11,7 @@ import { describeUnless } from "../servers/databases.ts";
 import { administer, type TestDatabase } from "../servers/postgres.ts";
 import { createServerDatabase, whyNoPostgres } from "../servers/shared.ts";
 import { byItself } from "../inbox/by-itself.ts";
+import { shapeOf } from "./schema-shape.ts";
 import { makeMetrics } from "../../src/metrics.ts";
 import { unguarded } from "../resilience/unguarded.ts";
 
@@ -193,7 +194,7 @@ describeUnless(await whyNoPostgres(), "the migrations on a server", () => {
     await administer(place.url, "drop schema sabotage cascade");
     const fresh = await createServerDatabase("migrated");
     const other = await openPostgres({ url: fresh.url, poolMin: 0, poolMax: 1, onIdleError: () => {} });
-    expect(await shape(database)).toEqual(await shape(other));
+    expect(await shapeOf(database)).toEqual(await shapeOf(other));
     await other.close();
     await fresh.drop();
   });
@@ -205,18 +206,4 @@ async function bringUp(database: Database): Promise<void> {
   const inbox = makeInbox({ ...byItself, database, alone: false, log });
   await inbox.start(AbortSignal.timeout(30_000), () => {});
   await inbox.stop(AbortSignal.timeout(5_000));
-}
-
-/** What a schema is made of, in words. */
-async function shape(database: Database): Promise<readonly string[]> {
-  const rows = await database.query<{ line: string }>(
-    `select table_name || '.' || column_name || ' ' || data_type as line from information_schema.columns where table_schema = 'public'
-     union all select indexdef from pg_indexes where schemaname = 'public'
-     union all select pg_get_functiondef(p.oid) from pg_proc p join pg_namespace n on n.oid = p.pronamespace
-       where n.nspname = 'public' and not exists (select from pg_depend d where d.objid = p.oid and d.deptype = 'e')
-     union all select pg_get_triggerdef(oid) from pg_trigger where not tgisinternal
-     union all select conrelid::regclass || ' ' || pg_get_constraintdef(oid) from pg_constraint where connamespace = 'public'::regnamespace
-     union all select name from schema_migrations order by 1`,
-  );
-  return rows.map(({ line }) => line);
 }

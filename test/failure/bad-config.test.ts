@@ -21,20 +21,23 @@ describe("a process that is told something wrong", () => {
     await folder.remove();
   });
 
-  it("names every variable that is wrong, one line each, and starts nothing", async () => {
-    const wrong = { HEALTH_CHECK_PORT: "abc", LOG_LEVEL: "loud", POSTGRES_POOL_MAX_SIZE: "-1" };
-    const { code, stdout, stderr } = await run([], wrong);
-    expect(code).toBe(misconfigured);
-    expect(stderr).toHaveLength(3);
-    for (const [name, value] of Object.entries(wrong)) {
-      const lines = stderr.filter((line) => line.includes(name));
-      expect(lines, name).toHaveLength(1);
-      expect(lines[0]).toContain(value);
-      expect(lines[0], "a remedy").toMatch(/ Set .+/);
-    }
-    expect(stdout).toBe("");
-    expect(existsSync(data()), "the data folder was made").toBe(false);
-  });
+  it.each(["-1", "0"])(
+    "names every variable that is wrong, one line each, and starts nothing (a pool of %s)",
+    async (size) => {
+      const wrong = { HEALTH_CHECK_PORT: "abc", LOG_LEVEL: "loud", POSTGRES_POOL_MAX_SIZE: size };
+      const { code, stdout, stderr } = await run([], wrong);
+      expect(code).toBe(misconfigured);
+      expect(stderr).toHaveLength(3);
+      for (const [name, value] of Object.entries(wrong)) {
+        const lines = stderr.filter((line) => line.includes(name));
+        expect(lines, name).toHaveLength(1);
+        expect(lines[0]).toContain(`"${value}"`);
+        expect(lines[0], "a remedy").toMatch(/ Set .+/);
+      }
+      expect(stdout).toBe("");
+      expect(existsSync(data()), "the data folder was made").toBe(false);
+    },
+  );
 
   it("says in one sentence that production needs a token of Discord", async () => {
     const { code, stdout, stderr } = await run([], { ENVIRONMENT: "production" });

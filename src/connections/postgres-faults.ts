@@ -3,7 +3,7 @@ import { explainCertificate } from "./certificates.ts";
 import type { Sql } from "./postgres.ts";
 
 /** The oldest PostgreSQL that is tested, and the first pgvector with half-precision and sparse vectors. */
-const oldestPostgres = 15;
+const oldestPostgres = 16;
 const oldestVector = "0.7.0";
 
 /** Codes of Postgres and of the network that say: the server cannot be asked now, another time it can. */

@@ -8,8 +8,10 @@ import { makeRedisRateLimits } from "../../src/resilience/rate-limits-redis.ts";
 import type { Ask, Limits } from "../../src/resilience/rate-limits.ts";
 import { makeTurnstile } from "../../src/resilience/turnstile.ts";
 import { describeUnless } from "../servers/databases.ts";
+import type { TestDatabase } from "../servers/postgres.ts";
 import { startRedis, type RedisServer } from "../servers/redis.ts";
-import { askRedis, openServerRedis, whyNoOwnRedis, whyNoRedis } from "../servers/shared.ts";
+import { describeOnEachRedis } from "../servers/redis-kinds.ts";
+import { askRedis, whyNoOwnRedis } from "../servers/shared.ts";
 import { rateLimitsConformance } from "./rate-limits.ts";
 import { unguarded } from "../resilience/unguarded.ts";
 
@@ -30,11 +32,11 @@ rateLimitsConformance("in the process", async (limits) =>
   makeInProcessRateLimits({ limits: () => limits, now: () => Date.now() }),
 );
 
-describeUnless(await whyNoRedis(), "on a Redis server,", () => {
-  let place: Awaited<ReturnType<typeof openServerRedis>>;
+await describeOnEachRedis((open) => {
+  let place: TestDatabase;
   let redis: ReturnType<typeof makeRedis>;
   beforeAll(async () => {
-    place = await openServerRedis();
+    place = await open();
     redis = makeRedis({ guard: unguarded, url: place.url, metrics: makeMetrics(), log });
     await redis.start(AbortSignal.timeout(5_000), () => {});
   });

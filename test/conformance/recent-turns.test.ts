@@ -4,8 +4,9 @@ import { makeRedis } from "../../src/connections/redis.ts";
 import { makeInProcessRecentTurns } from "../../src/memory/recent-turns-in-process.ts";
 import { makeRedisRecentTurns } from "../../src/memory/recent-turns-redis.ts";
 import { makeMetrics } from "../../src/metrics.ts";
-import { describeUnless } from "../servers/databases.ts";
-import { askRedis, openServerRedis, whyNoRedis } from "../servers/shared.ts";
+import type { TestDatabase } from "../servers/postgres.ts";
+import { describeOnEachRedis } from "../servers/redis-kinds.ts";
+import { askRedis } from "../servers/shared.ts";
 import { recentTurnsConformance } from "./recent-turns.ts";
 import { unguarded } from "../resilience/unguarded.ts";
 
@@ -16,11 +17,11 @@ recentTurnsConformance("in the process", async (now) =>
   makeInProcessRecentTurns({ ...limits, now, conversations: 100 }),
 );
 
-describeUnless(await whyNoRedis(), "on a Redis server,", () => {
-  let place: Awaited<ReturnType<typeof openServerRedis>>;
+await describeOnEachRedis((open) => {
+  let place: TestDatabase;
   let redis: ReturnType<typeof makeRedis>;
   beforeAll(async () => {
-    place = await openServerRedis();
+    place = await open();
     redis = makeRedis({ guard: unguarded, url: place.url, metrics: makeMetrics(), log: pino({ level: "silent" }) });
     await redis.start(AbortSignal.timeout(5_000), () => {});
   });

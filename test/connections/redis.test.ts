@@ -5,8 +5,9 @@ import { readRedisUrl } from "../../src/connections/redis-url.ts";
 import { makeMetrics } from "../../src/metrics.ts";
 import { openForwarder } from "../servers/forwarder.ts";
 import { describeUnless } from "../servers/databases.ts";
+import { findOtherRedis } from "../servers/other-redis.ts";
 import { startRedis, type RedisServer } from "../servers/redis.ts";
-import { askRedis, whyNoOwnRedis } from "../servers/shared.ts";
+import { askRedis, whyNoOtherRedis, whyNoOwnRedis } from "../servers/shared.ts";
 import { unguarded } from "../resilience/unguarded.ts";
 
 const patience = { timeout: 30_000, interval: 25 };
@@ -154,5 +155,25 @@ describeUnless(await whyNoOwnRedis(), "Redis", () => {
     const { redis, failed } = await connect("redis://127.0.0.1:1");
     expect(failed).toBeNull();
     expect(await redis.check?.(AbortSignal.timeout(500))).toMatchObject({ status: "degraded" });
+  });
+});
+
+describeUnless(await whyNoOtherRedis("redis-5"), "Redis 5", () => {
+  it("is refused in one sentence that says which version is needed", async () => {
+    const server = await startRedis({}, await findOtherRedis("redis-5"));
+    const redis = makeRedis({
+      guard: unguarded,
+      url: server.url,
+      metrics: makeMetrics(),
+      log: pino({ level: "silent" }),
+    });
+    try {
+      await expect(redis.start(AbortSignal.timeout(10_000), () => {})).rejects.toThrow(
+        /^REDIS_URL: the server is Redis 5\.0\.6\. Take Redis 6\.2 or newer, or Valkey$/,
+      );
+    } finally {
+      await redis.stop(AbortSignal.timeout(1_000));
+      await server.close();
+    }
   });
 });

@@ -3,14 +3,14 @@ import { afterAll, beforeAll, expect, it } from "vitest";
 import { pino } from "pino";
 import type { Database } from "../../src/connections/postgres.ts";
 import { makeInbox, type Inbox } from "../../src/inbox/inbox.ts";
-import { describeOnBothDatabases } from "../servers/databases.ts";
+import { describeOnEveryDatabase } from "../servers/databases.ts";
 import { envelope } from "./envelopes.ts";
 import { byItself } from "./by-itself.ts";
 
 const log = pino({ level: "silent" });
 const nothing = async () => {};
 
-await describeOnBothDatabases("the inbox", ({ open, alone }) => {
+await describeOnEveryDatabase("the inbox", ({ open, alone }) => {
   let database: Database;
   let inbox: Inbox;
   beforeAll(async () => {

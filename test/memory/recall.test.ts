@@ -6,11 +6,11 @@ import { scopeOf, snowflakeAt, type Audience } from "../../src/envelope.ts";
 import { makeRetention } from "../../src/memory/forget.ts";
 import { recall, type RecallQuery } from "../../src/memory/recall.ts";
 import { remember } from "../../src/memory/remember.ts";
-import { describeOnBothDatabases } from "../servers/databases.ts";
+import { describeOnEveryDatabase } from "../servers/databases.ts";
 import { saying } from "./saying.ts";
 import { randomFrom } from "../random.ts";
 
-await describeOnBothDatabases("memory", ({ open }) => {
+await describeOnEveryDatabase("memory", ({ open }) => {
   let database: Database;
   beforeAll(async () => {
     database = await open();

@@ -9,7 +9,7 @@ import { makeOffline } from "../../src/model/offline.ts";
 import { makeTargets } from "../../src/resilience/targets.ts";
 import { readConfig } from "../../src/config.ts";
 import { envelope } from "../inbox/envelopes.ts";
-import { describeOnBothDatabases } from "../servers/databases.ts";
+import { describeOnEveryDatabase } from "../servers/databases.ts";
 import { startGeminiSimulator } from "../simulators/gemini/simulator.ts";
 import { saying } from "./saying.ts";
 
@@ -17,7 +17,7 @@ const signal = new AbortController().signal;
 const log = pino({ level: "silent" });
 const old = new Date(Date.now() - 3_600_000);
 
-await describeOnBothDatabases("memories get their vectors in the background", ({ open }) => {
+await describeOnEveryDatabase("memories get their vectors in the background", ({ open }) => {
   let database: Database;
   let simulator: Awaited<ReturnType<typeof startGeminiSimulator>>;
   beforeAll(async () => {

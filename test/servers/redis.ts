@@ -13,11 +13,14 @@ export interface RedisServer extends OwnServer {
 }
 
 /**
- * Starts a Redis on a free port of loopback; `settings` are lines of redis.conf, such as `maxmemory: "10mb"`. Rejects with
- * `Missing` where there is none to be had.
+ * Starts a Redis on a free port of loopback; `settings` are lines of redis.conf, such as `maxmemory: "10mb"`, and `program` is
+ * another server than the usual one. Rejects with `Missing` where there is none to be had.
  */
-export async function startRedis(settings: Readonly<Record<string, string>> = {}): Promise<RedisServer> {
-  const command = await findRedis();
+export async function startRedis(
+  settings: Readonly<Record<string, string>> = {},
+  program?: string,
+): Promise<RedisServer> {
+  const command = program ?? (await findRedis());
   const folder = await makeServerFolder();
   const server = await openServer(folder, "SIGTERM", (port) => {
     const plain = { save: "", appendonly: "no", databases: String(redisDatabases), dir: folder };

@@ -13,6 +13,7 @@ import { openPostgres } from "../../src/connections/postgres.ts";
 import { makeInbox } from "../../src/inbox/inbox.ts";
 import { findOldPostgres } from "./old-postgres.ts";
 import { findGpg } from "./gpg.ts";
+import { findOtherRedis } from "./other-redis.ts";
 import { Missing } from "./packages.ts";
 import { findPgBouncer } from "./pgbouncer.ts";
 import { createDatabase, dropDatabases, findPostgres, startPostgres } from "./postgres.ts";
@@ -30,10 +31,15 @@ declare module "vitest" {
 /** What a worker is told about a server: why there is none, or where it is. */
 export interface Answers {
   readonly "/postgres": { readonly url: string; readonly template: string };
+  /** The oldest PostgreSQL that the product runs on. */
+  readonly "/oldest-postgres": { readonly url: string; readonly template: string };
   readonly "/redis": { readonly url: string; readonly databases: number };
   /** The folder of the programs, for a server of a test's own. */
   readonly "/own/postgres": string;
   readonly "/own/redis": string;
+  readonly "/own/redis-5": string;
+  readonly "/own/redis-6": string;
+  readonly "/own/valkey-8": string;
   readonly "/own/old-postgres": string;
   readonly "/own/pgbouncer": string;
   readonly "/own/promtool": string;
@@ -52,9 +58,13 @@ export default async function setup(project: TestProject): Promise<() => Promise
   const closing: (() => Promise<void>)[] = [];
   const openers = {
     "/postgres": openSharedPostgres,
+    "/oldest-postgres": openOldestPostgres,
     "/redis": openSharedRedis,
-    "/own/postgres": findPostgres,
+    "/own/postgres": () => findPostgres(),
     "/own/redis": findRedis,
+    "/own/redis-5": () => findOtherRedis("redis-5"),
+    "/own/redis-6": () => findOtherRedis("redis-6"),
+    "/own/valkey-8": () => findOtherRedis("valkey-8"),
     "/own/old-postgres": findOldPostgres,
     "/own/pgbouncer": findPgBouncer,
     "/own/promtool": findPromtool,
@@ -90,6 +100,17 @@ async function openSharedPostgres(closing: (() => Promise<void>)[]): Promise<Ans
   const own = given === undefined ? await startPostgres() : null;
   const url = own?.url ?? given ?? "";
   closing.push(own === null ? () => dropDatabases(url, prefix) : () => own.close());
+  return { url, template: await makeTemplate(url, prefix) };
+}
+
+async function openOldestPostgres(closing: (() => Promise<void>)[]): Promise<Answers["/oldest-postgres"]> {
+  const server = await startPostgres({ binaries: await findPostgres(16) });
+  closing.push(() => server.close());
+  return { url: server.url, template: await makeTemplate(server.url, "test") };
+}
+
+/** A database with the whole schema, of which each test gets a copy. */
+async function makeTemplate(url: string, prefix: string): Promise<string> {
   const template = `${prefix}_template`;
   const made = await createDatabase(url, template);
   const database = await openPostgres({ url: made.url, poolMin: 0, poolMax: 2, onIdleError: () => {} });
@@ -99,7 +120,7 @@ async function openSharedPostgres(closing: (() => Promise<void>)[]): Promise<Ans
   await inbox.start(AbortSignal.timeout(60_000), () => {});
   await inbox.stop(AbortSignal.timeout(5_000));
   await database.close();
-  return { url, template };
+  return template;
 }
 
 async function openSharedRedis(closing: (() => Promise<void>)[]): Promise<Answers["/redis"]> {

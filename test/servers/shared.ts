@@ -1,6 +1,7 @@
 import { randomBytes } from "node:crypto";
 import { connect } from "node:net";
 import { inject } from "vitest";
+import type { OtherRedis } from "./other-redis.ts";
 import { Missing } from "./packages.ts";
 import { createDatabase, type TestDatabase } from "./postgres.ts";
 import type { Answers } from "./run.ts";
@@ -29,12 +30,16 @@ async function whyNot(path: keyof Answers): Promise<string | null> {
 
 /** Why tests cannot use the run's Postgres server, which may be the one of POSTGRESQL_URL. */
 export const whyNoPostgres = () => whyNot("/postgres");
+/** Why tests cannot use the run's server of the oldest PostgreSQL that the product runs on. */
+export const whyNoOldestPostgres = () => whyNot("/oldest-postgres");
 /** Why tests cannot use the run's Redis server, which may be the one of REDIS_URL. */
 export const whyNoRedis = () => whyNot("/redis");
 /** Why a test cannot start a Postgres server of its own. */
 export const whyNoOwnPostgres = () => whyNot("/own/postgres");
 /** Why a test cannot start a Redis server of its own. */
 export const whyNoOwnRedis = () => whyNot("/own/redis");
+/** Why a test cannot start another server that speaks Redis's protocol. */
+export const whyNoOtherRedis = (name: OtherRedis) => whyNot(`/own/${name}`);
 /** Why a test cannot start a PostgreSQL 14. */
 export const whyNoOldPostgres = () => whyNot("/own/old-postgres");
 
@@ -47,9 +52,12 @@ export const whyNoPromtool = () => whyNot("/own/promtool");
 /** Why a test cannot run gpg. */
 export const whyNoGpg = () => whyNot("/own/gpg");
 
-/** A database on the run's Postgres server: `migrated`, a copy of one with the whole schema, or `empty`. */
-export async function createServerDatabase(content: "migrated" | "empty"): Promise<TestDatabase> {
-  const { url, template } = await askFor("/postgres");
+/** A database on the run's Postgres server, or on its oldest: `migrated`, a copy of one with the whole schema, or `empty`. */
+export async function createServerDatabase(
+  content: "migrated" | "empty",
+  server: "/postgres" | "/oldest-postgres" = "/postgres",
+): Promise<TestDatabase> {
+  const { url, template } = await askFor(server);
   const name = template.replace("template", randomBytes(6).toString("hex"));
   return createDatabase(url, name, content === "migrated" ? template : undefined);
 }

@@ -6,8 +6,11 @@ import { join } from "node:path";
 /** Whose version a figure may depend on. */
 const telling = ["@electric-sql/pglite", "@langchain/langgraph", "discord.js", "ioredis", "pg", "pg-boss"];
 
-/** What a figure was measured on; figures of two machines are not compared. */
-export function machine(): object {
+/** What a peer of bench/package.json is called there. */
+type Peer = "@langchain/langgraph-checkpoint-postgres" | "mem0ai";
+
+/** What a figure was measured on, with the versions of the peers that took part; figures of two machines are not compared. */
+export function machine(peers: readonly Peer[] = []): object {
   const [cpu] = cpus();
   const lock = JSON.parse(readFileSync(join(import.meta.dirname, "..", "package.json"), "utf8")) as {
     dependencies: Record<string, string>;
@@ -18,12 +21,19 @@ export function machine(): object {
     memoryGb: Math.round(totalmem() / 1e9),
     node: process.version,
     packages: Object.fromEntries(telling.map((name) => [name, lock.dependencies[name]])),
+    ...(peers.length === 0 ? {} : { peers: Object.fromEntries(peers.map((name) => [name, versionOf(name)])) }),
     commit: execFileSync("git", ["rev-parse", "--short", "HEAD"], {
       cwd: import.meta.dirname,
       encoding: "utf8",
     }).trim(),
     measuredAt: new Date().toISOString(),
   };
+}
+
+/** Of what is installed, which another install may have made newer than the file says. */
+function versionOf(peer: Peer): string {
+  const path = join(import.meta.dirname, "node_modules", peer, "package.json");
+  return (JSON.parse(readFileSync(path, "utf8")) as { version: string }).version;
 }
 
 /** The value below which a share of the samples lies, by nearest rank. */

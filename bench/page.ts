@@ -16,6 +16,8 @@ interface Result {
     readonly cores: number;
     readonly memoryGb: number;
     readonly node: string;
+    /** Versions of those that took part. */
+    readonly peers?: Readonly<Record<string, string>>;
     readonly measuredAt: string;
   };
 }
@@ -86,7 +88,8 @@ function section(result: Result): string {
   const { title, note = "", missed } = titles[result.bench] ?? { title: result.bench };
   const ratios = Object.entries(result.ratioToGoal ?? {});
   const isMissed = ratios.some(([, ratio]) => ratio > 1);
-  const { cpu, cores, memoryGb, node, measuredAt } = result.machine;
+  const { cpu, cores, memoryGb, node, peers = {}, measuredAt } = result.machine;
+  const versions = Object.entries(peers).map(([name, version]) => `${name} ${version}, `);
   return [
     `## ${title}`,
     ratios.length === 0 ? "" : verdicts(result, ratios),
@@ -94,7 +97,7 @@ function section(result: Result): string {
     note,
     `\`\`\`json\n${JSON.stringify(result.figures, null, 2)}\n\`\`\``,
     ratios.length === 0 ? `Goals: \`${JSON.stringify(result.goals)}\`` : "",
-    `${cores} cores of ${cpu}, ${memoryGb} GB, Node ${node.replace("v", "")}, ${measuredAt.slice(0, 10)}.`,
+    `${cores} cores of ${cpu}, ${memoryGb} GB, Node ${node.replace("v", "")}, ${versions.join("")}${measuredAt.slice(0, 10)}.`,
   ]
     .filter((part) => part !== "")
     .join("\n\n");

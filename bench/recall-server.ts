@@ -18,6 +18,11 @@ const questions = 200;
 /** Before the clock runs: for plans, and for pages that are not in memory yet. */
 const warmUp = 20;
 const batch = 200;
+/** The packages of the peers. */
+const peerNames = [
+  ["postgresStore", "@langchain/langgraph-checkpoint-postgres"],
+  ["mem0", "mem0ai"],
+] as const;
 /** Of the one guild that peers hold too. */
 const compared = 10_000;
 
@@ -90,7 +95,7 @@ async function measure(
       shareOfExactAt10: ratio(0.98, Math.min(...guilds.map((guild) => guild.shareOfExactAt10))),
       ...(times.mem0 === null ? {} : { timesFasterThanMem0: ratio(8, times.mem0) }),
     },
-    machine: machine(),
+    machine: machine(peerNames.flatMap(([name, peer]) => (peers[name] === null ? [] : [peer]))),
   };
 }
 

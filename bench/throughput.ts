@@ -54,7 +54,7 @@ export async function benchThroughput(rounds: number): Promise<object> {
       perSecond: ratio(150, figures.perSecond),
       ...(figures.timesThePeer === null ? {} : { timesThePeer: ratio(3, figures.timesThePeer) }),
     },
-    machine: machine(),
+    machine: machine(peer.length === 0 ? [] : ["@langchain/langgraph-checkpoint-postgres"]),
   };
 }
 

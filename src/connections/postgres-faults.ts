@@ -2,8 +2,8 @@ import { ForeseenError, Misconfigured } from "../errors.ts";
 import { explainCertificate } from "./certificates.ts";
 import type { Sql } from "./postgres.ts";
 
-/** The oldest PostgreSQL that is tested, and the first pgvector with half-precision and sparse vectors. */
-const oldestPostgres = 16;
+/** The oldest PostgreSQL that everything was seen to work on (what runs each time is 16 and 18), and the first pgvector with half-precision and sparse vectors. */
+const oldestPostgres = 15;
 const oldestVector = "0.7.0";
 
 /** Codes of Postgres and of the network that say: the server cannot be asked now, another time it can. */

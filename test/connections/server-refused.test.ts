@@ -258,6 +258,6 @@ describeUnless(await whyNoOldPostgres(), "a start on PostgreSQL 14", () => {
     const old = await startPostgres({ binaries: await findOldPostgres() });
     const { error } = await refusal(old.url);
     await old.close();
-    expect(error.message).toBe("POSTGRESQL_URL: the server is PostgreSQL 14. Upgrade it to PostgreSQL 16 or newer");
+    expect(error.message).toBe("POSTGRESQL_URL: the server is PostgreSQL 14. Upgrade it to PostgreSQL 15 or newer");
   });
 });

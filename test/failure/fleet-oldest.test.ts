@@ -7,7 +7,7 @@ import { healthOf, openFleet } from "./fleet.ts";
 
 const missing = (await whyNoOldestPostgres()) ?? (await whyNoOtherRedis("redis-6"));
 
-describeUnless(missing, "a fleet on the oldest servers that it runs on, PostgreSQL 16 and Redis 6.2,", () => {
+describeUnless(missing, "a fleet on PostgreSQL 16 and Redis 6.2,", () => {
   it("makes its schema, answers everything once, in order, and remembers it", async () => {
     const postgres = await createServerDatabase("empty", "/oldest-postgres");
     const redis = await startRedis({}, await findOtherRedis("redis-6"));

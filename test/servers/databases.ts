@@ -66,7 +66,7 @@ export async function describeOnBothDatabases(title: string, suite: (kind: Datab
   );
 }
 
-/** Describes it on the oldest PostgreSQL that the product runs on, too: what asks most of it. */
+/** Describes it on an older PostgreSQL, too: what asks most of it. */
 export async function describeOnEveryDatabase(title: string, suite: (kind: DatabaseKind) => void): Promise<void> {
   await describeOnBothDatabases(title, suite);
   const server = "/oldest-postgres";

@@ -166,6 +166,7 @@ function makeErrands(options: GovernorOptions, turnstileOf: (bucket: string) => 
     const closedInMs = options.breaker.retryInMs();
     if (closedInMs > 0) throw new BreakerOpen(options.breaker.name, closedInMs);
     const ticket = await pass(errand, signal);
+    log.debug({ bucket: errand.bucket, ticket }, "a call of the model may go");
     let isThere = false;
     const arrived = async () => {
       if (isThere) return;

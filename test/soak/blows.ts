@@ -14,18 +14,21 @@ interface Victims {
 }
 
 /** Deals blows. */
-interface Hand {
+export interface Hand {
   /** Resolves when it is over; what cannot be dealt now is dealt as soon as it can. */
   deal(blow: Blow): Promise<void>;
   /** How many were really dealt, by their kinds. */
   dealt(): Readonly<Record<string, number>>;
+  /** Those to servers, in the order of the time. */
+  readonly toServers: readonly { readonly at: number; readonly kind: Blow["kind"] }[];
 }
 
 const deadly = new Set(["SIGTERM", "SIGKILL", "SIGSTOP"]);
 
 /** A hand that deals them to these. */
 export function makeHand({ crew, simulator, postgres, redis }: Victims): Hand {
-  const toServers: Blow["kind"][] = [];
+  const toServers: { at: number; kind: Blow["kind"] }[] = [];
+  const note = (kind: Blow["kind"]) => void toServers.push({ at: Date.now(), kind });
   const busy = new Map<unknown, Promise<void>>();
   /** Outages of one server do not overlap: the next begins when it is back. */
   const after = (server: unknown, work: () => Promise<void>): Promise<void> => {
@@ -36,11 +39,12 @@ export function makeHand({ crew, simulator, postgres, redis }: Victims): Hand {
   const outage = (blow: Blow & { forMs: number }, server: PostgresServer | RedisServer, end: () => Promise<void>) =>
     after(server, async () => {
       await end();
-      toServers.push(blow.kind);
+      note(blow.kind);
       await pause(blow.forMs);
       await server.start();
     });
   return {
+    toServers,
     deal: async (blow) => {
       switch (blow.kind) {
         case "kill":
@@ -50,11 +54,11 @@ export function makeHand({ crew, simulator, postgres, redis }: Victims): Hand {
         case "flush-redis":
           return after(redis, async () => {
             await askRedis(redis.url, "FLUSHALL");
-            toServers.push(blow.kind);
+            note(blow.kind);
           });
         case "cut-sockets":
           while (simulator.faults.cut() === 0) await pause(50);
-          return void toServers.push(blow.kind);
+          return note(blow.kind);
         case "restart-redis":
           return outage(blow, redis, () => redis.stop());
         case "restart-postgres":
@@ -64,7 +68,10 @@ export function makeHand({ crew, simulator, postgres, redis }: Victims): Hand {
       }
     },
     dealt: () => {
-      const kinds = [...crew.moments.map(({ what }) => what).filter((what) => deadly.has(what)), ...toServers];
+      const kinds = [
+        ...crew.moments.map(({ what }) => what).filter((what) => deadly.has(what)),
+        ...toServers.map(({ kind }) => kind),
+      ];
       return Object.fromEntries(
         Map.groupBy(kinds, (kind) => kind)
           .entries()

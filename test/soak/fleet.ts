@@ -6,14 +6,14 @@ import { startDiscordSimulator, type DiscordSimulator } from "../simulators/disc
 import type { User } from "../simulators/discord/world/records.ts";
 import type { QuotaLimits } from "../simulators/gemini/quota.ts";
 import { startGeminiSimulator, type Simulator } from "../simulators/gemini/simulator.ts";
-import { makeHand } from "./blows.ts";
-import { countUnhandled, pause, startCrew, type Crew, type Post } from "./crew.ts";
+import { makeHand, type Hand } from "./blows.ts";
+import { countUnhandled, pause, startCrew, type Post } from "./crew.ts";
 import { slowPosts, type SoakOptions } from "./discord.ts";
 import { readBooks, untilAnswered } from "./ending.ts";
 import { planSoak, strikeAnything, type Deed } from "./plan.ts";
 import { limitsOf, quotaUsed } from "./quota.ts";
 import { makeStage, type Conversation } from "./stage.ts";
-import { tellTimeline } from "./timeline.ts";
+import { tellTimeline, tellViolation } from "./timeline.ts";
 import { holdsItsQuestion, judge, readAnswers, type Asked, type Verdict } from "./verdict.ts";
 
 /** What it came to; `faults` tells what happened to the messages that something went wrong with, or that waited for more than two minutes. */
@@ -77,7 +77,9 @@ export async function soakFleet(options: SoakOptions): Promise<FleetReport> {
   const posts: Post[] = homes.map(({ path }, bot) => ({ home: path, env: { ...env, ROLE: crewRoles[bot] ?? "" } }));
   const crew = await startCrew(posts, AbortSignal.timeout(60_000 + 1_000 * options.messages));
   try {
-    const blows = await live(options, place, crew);
+    const hand = makeHand({ ...place, crew });
+    await live(options, place, hand);
+    const blows = hand.dealt();
     const channels = place.stage.map(({ channel }) => channel.id);
     const { simulator } = place;
     await untilAnswered({
@@ -112,6 +114,7 @@ export async function soakFleet(options: SoakOptions): Promise<FleetReport> {
       seconds: Math.round((Date.now() - startedMs) / 1_000),
       faults: [
         ...crew.crashes.map((crash) => ({ ...crash, role: crewRoles[crash.bot] })),
+        ...place.gemini.violations.map((one) => tellViolation(one, { crew, hand })),
         ...(await Promise.all(told.map((id) => tellTimeline(id, { simulator, crew, url: database.url })))),
       ],
     };
@@ -167,11 +170,10 @@ function environment(
   };
 }
 
-async function live(options: SoakOptions, place: Place, crew: Crew): Promise<Readonly<Record<string, number>>> {
+async function live(options: SoakOptions, place: Place, hand: Hand): Promise<void> {
   const { stage } = place;
   const { world } = place.simulator;
   const cast = { bots: crewRoles.length, people: stage.map(({ people }) => people.length) };
-  const hand = makeHand({ ...place, crew });
   const under: Promise<void>[] = [];
   let said = 0;
   for (const deed of planSoak({ ...options, cast, strike: strikeAnything })) {
@@ -188,7 +190,6 @@ async function live(options: SoakOptions, place: Place, crew: Crew): Promise<Rea
     world.say({ channel: where.channel, author, text });
   }
   await Promise.all(under);
-  return hand.dealt();
 }
 
 function agentFor({ dice }: Deed & { kind: "say" }): AgentName {

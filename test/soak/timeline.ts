@@ -1,5 +1,7 @@
 import type { DiscordSimulator } from "../simulators/discord/simulator.ts";
 import { administer } from "../servers/postgres.ts";
+import type { Violation } from "../simulators/gemini/quota.ts";
+import type { Hand } from "./blows.ts";
 import type { Crew } from "./crew.ts";
 
 /** How long before a message and after its last event the lives of the processes are told. */
@@ -36,5 +38,39 @@ export async function tellTimeline(
     messageId,
     turn: turns[0] ?? null,
     timeline: events.toSorted((a, b) => a.at - b.at).map(({ at, what }) => `${new Date(at).toISOString()} ${what}`),
+  };
+}
+
+/** For so long a call counts, and what befell the counters may show. */
+const countsForMs = 61_000;
+
+/**
+ * What is known about a broken limit: how many calls the processes were granted while they counted (no more than the limit: some arrived late; more: the counters had
+ * forgotten some), and who was struck meanwhile.
+ */
+export function tellViolation(violation: Violation, { crew, hand }: { crew: Crew; hand: Hand }): object {
+  const at = Date.parse(violation.at);
+  const isNear = (time: number) => time > at - countsForMs - marginMs && time <= at;
+  const events = [
+    ...crew.moments.map((one) => ({ at: one.at, what: `bot ${one.bot}: ${one.what}` })),
+    ...hand.toServers.map((one) => ({ at: one.at, what: one.kind })),
+    ...crew
+      .logs()
+      .filter(({ line }) => line["component"] === "limits")
+      .map(({ bot, line }) => ({ at: Date.parse(String(line["time"])), what: `bot ${bot}: ${String(line["msg"])}` })),
+  ];
+  const granted = crew
+    .logs()
+    .filter(({ line }) => line["msg"] === "a call of the model may go" && line["bucket"] === violation.model)
+    .filter(
+      ({ line }) => Date.parse(String(line["time"])) > at - countsForMs && Date.parse(String(line["time"])) <= at,
+    );
+  return {
+    violation,
+    granted: granted.length,
+    timeline: events
+      .filter((one) => isNear(one.at))
+      .toSorted((a, b) => a.at - b.at)
+      .map((one) => `${new Date(one.at).toISOString()} ${one.what}`),
   };
 }

@@ -79,8 +79,8 @@ export function keepGrant(mirror: Mirror, grant: Grant): void {
   mirror.own = [...mirror.own.filter(({ at }) => at + windowMs > grant.at), grant];
 }
 
-/** Notes a call that this process granted to itself, by its own clock, to be told to Redis as soon as it is back; `suffix` ends its ticket. */
-export function keepAloneGrant(mirror: Mirror, { at, tokens }: Omit<Grant, "ticket">, suffix: string): void {
+/** Notes a call that this process granted to itself, by its own clock, to be told to Redis as soon as it is back; its ticket, which `suffix` ends. */
+export function keepAloneGrant(mirror: Mirror, { at, tokens }: Omit<Grant, "ticket">, suffix: string): string {
   const grant = { ticket: `${(mirror.tickets += 1)} ${suffix}`, at: at + mirror.aheadMs, tokens };
   if (grant.at >= mirror.dayEndsAt) {
     mirror.dayEndsAt = nextPacificMidnight(grant.at);
@@ -95,6 +95,7 @@ export function keepAloneGrant(mirror: Mirror, { at, tokens }: Omit<Grant, "tick
     tokens: Math.max(0, left - tokens),
     today: Math.max(0, today - 1),
   };
+  return grant.ticket;
 }
 
 /**
@@ -119,7 +120,7 @@ export function recollect(mirror: Mirror, limits: Limits, nowMs: number, livingM
   return {
     processes,
     place: mirror.place,
-    own: mirror.own.map((grant) => ({ ...grant, at: grant.at - aheadMs })),
+    own: mirror.own.map((grant) => ({ ...grant, at: grant.at - aheadMs })).toSorted((a, b) => a.at - b.at),
     allowance: processes === 1 && heardAt !== null ? null : allowance,
     grantedToday: heardAt === null ? past : usedToday,
     dayEndsAt,

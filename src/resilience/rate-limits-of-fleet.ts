@@ -73,8 +73,7 @@ class FleetRateLimits implements RateLimits, Component {
     // Redis may be back at any moment, and then knows better.
     if (!answer.granted)
       return shared === null ? answer : { ...answer, retryInMs: Math.min(askAgainMs, answer.retryInMs) };
-    shared?.remember(ask, now());
-    return { ...answer, ticket: `${ownTicket}${answer.ticket}` };
+    return { ...answer, ticket: `${ownTicket}${answer.ticket} ${shared?.remember(ask, now()) ?? ""}` };
   }
 
   async estimateMs(ask: Ask, ahead: number, signal: AbortSignal): Promise<number> {
@@ -172,10 +171,16 @@ class FleetRateLimits implements RateLimits, Component {
     return { grants: [...own], grantedToday: Math.ceil(grantedToday / this.#processes), dayEndsAt, blocked, allowance };
   }
 
+  /** Everywhere: whoever counts next counts on with what is known here. */
   async #correct(ticket: string, work: (limits: RateLimits, ticket: string) => Promise<void>): Promise<void> {
     const { shared } = this.#options;
-    if (!ticket.startsWith(ownTicket)) return shared === null ? undefined : work(shared, ticket);
-    if (this.#alone !== null) await work(this.#alone, ticket.slice(ownTicket.length));
+    const isOwn = ticket.startsWith(ownTicket);
+    const [own = "", ...remembered] = isOwn ? ticket.slice(ownTicket.length).split(" ") : [ticket, ticket];
+    if (this.#alone !== null) await work(this.#alone, own);
+    if (shared === null) return;
+    const told = work(shared, remembered.join(" "));
+    // Redis may be away still, and is told with the call.
+    await (isOwn ? told.catch(() => {}) : told);
   }
 
   async #beat(): Promise<void> {

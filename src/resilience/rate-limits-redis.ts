@@ -32,8 +32,8 @@ import {
 export interface SharedRateLimits extends RateLimits {
   /** Says that this process lives, brings what was granted without Redis, and looks at the counters. */
   beat(signal: AbortSignal): Promise<void>;
-  /** What this process was granted without Redis, to be told to it as soon as it is back. */
-  remember(ask: Ask, at: number): void;
+  /** What this process was granted without Redis, to be told to it as soon as it is back; its ticket, for when it arrives. */
+  remember(ask: Ask, at: number): string;
   /** What is known of a bucket; asking for one makes `beat` look at it. */
   remembered(bucket: string): Remembered;
   /** This process ends: its share is the others'. */
@@ -112,9 +112,10 @@ class RedisRateLimits implements SharedRateLimits {
   }
 
   async arrived(bucket: string, ticket: string): Promise<void> {
-    await this.#run(arrivedScript, bucket, [ticket]);
+    // First: a Redis that is away now is told when it is back.
     const grant = this.#mirror(bucket).own.find((one) => one.ticket === ticket);
     if (grant !== undefined) grant.at = this.#options.now() + this.#mirror(bucket).aheadMs;
+    await this.#run(arrivedScript, bucket, [ticket]);
   }
 
   async settle(bucket: string, ticket: string, tokens: number): Promise<void> {
@@ -144,8 +145,8 @@ class RedisRateLimits implements SharedRateLimits {
     }
   }
 
-  remember({ bucket, scope, tokens }: Ask, at: number): void {
-    keepAloneGrant(this.#mirror(bucket), { at, tokens }, `${this.#process}@${scope}`);
+  remember({ bucket, scope, tokens }: Ask, at: number): string {
+    return keepAloneGrant(this.#mirror(bucket), { at, tokens }, `${this.#process}@${scope}`);
   }
 
   remembered(bucket: string): Remembered {

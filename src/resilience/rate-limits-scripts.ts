@@ -233,7 +233,8 @@ turn(a.dayEndsAt)
 redis.call("ZADD", members, now, a.process)
 local added = 0
 for _, grant in ipairs(a.grants) do
-  if redis.call("ZADD", grants, "NX", grant[2], grant[1]) == 1 then
+  -- A later time is that of its arrival, which nobody could tell us.
+  if redis.call("ZADD", grants, "GT", grant[2], grant[1]) == 1 then
     redis.call("HSET", tokens, grant[1], grant[3])
     count(grant[1], 1)
     added = added + 1

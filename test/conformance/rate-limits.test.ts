@@ -286,4 +286,41 @@ describeUnless(await whyNoOwnRedis(), "limits whose Redis goes away", () => {
     for (let round = 0; round < 8; round += 1) await takeWhereEver();
     expect(granted).toBe(15);
   });
+
+  it.each([
+    ["by Redis", false],
+    ["without Redis", true],
+  ])("count a call from when it arrived, also when Redis is away then: one that was granted %s", async (_, isAlone) => {
+    const { limits, redis } = await join();
+    const goAway = async () => {
+      await server.kill();
+      await vi.waitFor(() => expect(redis.cache.isOpen()).toBe(false), patience);
+    };
+    let grantedAt = 0;
+    const take = () =>
+      vi.waitFor(async () => {
+        grantedAt = Date.now();
+        const answer = await limits.take(ask("one"), signal);
+        if (!answer.granted) throw new Error("it is not granted yet");
+        return answer.ticket;
+      }, patience);
+    if (isAlone) {
+      await limits.leave(ask(await take()));
+      await goAway();
+    }
+    const ticket = await take();
+    if (!isAlone) await goAway();
+    await vi.waitFor(() => expect(Date.now()).toBeGreaterThan(grantedAt + 1_000), patience);
+    const arrivedAt = Date.now();
+    await limits.arrived("flash", ticket, signal).catch(() => {});
+    await server.start();
+    await vi.waitFor(async () => {
+      const reply = await askRedis(server.url, "ZRANGE", grantsKey, "0", "-1", "WITHSCORES");
+      const scores = [...reply.matchAll(/^\d{13}$/gm)].map(Number);
+      // By the clock of Redis, which is this machine's.
+      expect(Math.max(...scores)).toBeGreaterThanOrEqual(arrivedAt - 50);
+    }, patience);
+  });
 });
+
+const grantsKey = "discord-agent:limits:flash:grants";

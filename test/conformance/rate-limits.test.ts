@@ -1,5 +1,5 @@
 import { pino } from "pino";
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from "vitest";
+import { afterAll, beforeAll, beforeEach, describe, expect, it, vi } from "vitest";
 import { makeRedis } from "../../src/connections/redis.ts";
 import { makeMetrics } from "../../src/metrics.ts";
 import { makeInProcessRateLimits } from "../../src/resilience/rate-limits-in-process.ts";
@@ -7,11 +7,9 @@ import { makeFleetRateLimits } from "../../src/resilience/rate-limits-of-fleet.t
 import { makeRedisRateLimits } from "../../src/resilience/rate-limits-redis.ts";
 import type { Ask, Limits } from "../../src/resilience/rate-limits.ts";
 import { makeTurnstile } from "../../src/resilience/turnstile.ts";
-import { describeUnless } from "../servers/databases.ts";
 import type { TestDatabase } from "../servers/postgres.ts";
-import { startRedis, type RedisServer } from "../servers/redis.ts";
 import { describeOnEachRedis } from "../servers/redis-kinds.ts";
-import { askRedis, whyNoOwnRedis } from "../servers/shared.ts";
+import { askRedis } from "../servers/shared.ts";
 import { rateLimitsConformance } from "./rate-limits.ts";
 import { unguarded } from "../resilience/unguarded.ts";
 
@@ -214,113 +212,3 @@ describe("limits without Redis", () => {
     await limits.stop(signal);
   });
 });
-
-describeUnless(await whyNoOwnRedis(), "limits whose Redis goes away", () => {
-  const open: (() => Promise<unknown>)[] = [];
-  let server: RedisServer;
-  const join = async () => {
-    const redis = makeRedis({ guard: unguarded, url: server.url, metrics: makeMetrics(), log });
-    await redis.start(AbortSignal.timeout(5_000), () => {});
-    const counting = { limits: () => fifteen, now: () => Date.now() };
-    const limits = makeFleetRateLimits({
-      ...counting,
-      shared: makeRedisRateLimits({ ...counting, cache: redis.cache }),
-      buckets: ["flash"],
-      countProcesses: () => 1,
-      log,
-    });
-    await limits.start?.(signal, () => {});
-    open.push(async () => {
-      await limits.stop(signal);
-      await redis.stop(AbortSignal.timeout(1_000));
-    });
-    return { redis, limits };
-  };
-  beforeEach(async () => {
-    server = await startRedis();
-    open.push(() => server.close());
-  });
-  afterEach(async () => {
-    for (const close of open.splice(0).toReversed()) await close();
-  });
-
-  it("go on with shares that together are never more than the limit, also when it comes back empty", async () => {
-    const fleet = [await join(), await join(), await join()];
-    let granted = 0;
-    const takeWhereEver = async () => {
-      for (const [i, { limits }] of fleet.entries()) {
-        const one = ask(`${i} ${granted}`);
-        if ((await limits.take(one, signal)).granted) granted += 1;
-        else await limits.leave(one);
-      }
-    };
-    await vi.waitFor(async () => {
-      await takeWhereEver();
-      expect(granted).toBeGreaterThanOrEqual(6);
-    }, patience);
-    // Everybody knows of everybody.
-    const knows = async () =>
-      Promise.all(fleet.map(async ({ limits }) => (await limits.check?.(signal))?.details?.["processes"]));
-    await vi.waitFor(async () => expect(await knows()).toEqual([3, 3, 3]), patience);
-    await server.kill();
-    await vi.waitFor(
-      () => expect(fleet.map(({ redis }) => redis.cache.isOpen())).toEqual([false, false, false]),
-      patience,
-    );
-    const before = granted;
-    for (let round = 0; round < 8; round += 1) await takeWhereEver();
-    expect(granted, "somebody is let through").toBeGreaterThan(before);
-    expect(granted).toBeLessThanOrEqual(15);
-    await server.start();
-    await vi.waitFor(async () => {
-      await takeWhereEver();
-      const shared = await Promise.all(
-        fleet.map(async ({ limits }) => (await limits.check?.(signal))?.details?.["shared"]),
-      );
-      expect(shared).toEqual([true, true, true]);
-    }, patience);
-    await vi.waitFor(async () => {
-      await takeWhereEver();
-      expect(granted).toBe(15);
-    }, patience);
-    for (let round = 0; round < 8; round += 1) await takeWhereEver();
-    expect(granted).toBe(15);
-  });
-
-  it.each([
-    ["by Redis", false],
-    ["without Redis", true],
-  ])("count a call from when it arrived, also when Redis is away then: one that was granted %s", async (_, isAlone) => {
-    const { limits, redis } = await join();
-    const goAway = async () => {
-      await server.kill();
-      await vi.waitFor(() => expect(redis.cache.isOpen()).toBe(false), patience);
-    };
-    let grantedAt = 0;
-    const take = () =>
-      vi.waitFor(async () => {
-        grantedAt = Date.now();
-        const answer = await limits.take(ask("one"), signal);
-        if (!answer.granted) throw new Error("it is not granted yet");
-        return answer.ticket;
-      }, patience);
-    if (isAlone) {
-      await limits.leave(ask(await take()));
-      await goAway();
-    }
-    const ticket = await take();
-    if (!isAlone) await goAway();
-    await vi.waitFor(() => expect(Date.now()).toBeGreaterThan(grantedAt + 1_000), patience);
-    const arrivedAt = Date.now();
-    await limits.arrived("flash", ticket, signal).catch(() => {});
-    await server.start();
-    await vi.waitFor(async () => {
-      const reply = await askRedis(server.url, "ZRANGE", grantsKey, "0", "-1", "WITHSCORES");
-      const scores = [...reply.matchAll(/^\d{13}$/gm)].map(Number);
-      // By the clock of Redis, which is this machine's.
-      expect(Math.max(...scores)).toBeGreaterThanOrEqual(arrivedAt - 50);
-    }, patience);
-  });
-});
-
-const grantsKey = "discord-agent:limits:flash:grants";

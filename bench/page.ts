@@ -60,7 +60,7 @@ const titles: Readonly<Record<string, { readonly title: string; readonly note?: 
     title: "Kubernetes: two gateways and two workers, the offline model, one node",
     note: "The image stands on a stand-in of the distroless base, whose registry this machine does not reach: docs/operations/image.md says of what it consists.",
     missed:
-      "Start of a pod: two containers are made and started one after the other (the first brings the schema of the database up to date), each with a start of Node of about a second. Others kept both cores busy during this run (a load of 10 to 30), and readiness was looked for every five seconds then; since it is every second, four pods at rest took 4 s each by their own timestamps: 2 until the program's container had started, 1.2 until the program was ready.",
+      "Start of a pod: two containers are made and started one after the other (the first brings the schema of the database up to date), each with a start of Node. By the timestamps of four pods at rest 2 s had passed until the program's container had started, it was ready 1.2 s later, and the kubelet looks once a second.",
   },
   quota: { title: "P7: one model's limits shared by 20 processes" },
 };

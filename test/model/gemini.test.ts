@@ -157,8 +157,9 @@ it("hangs up on a stream that has told an error, though it stays open", async ()
 });
 
 it("keeps a slow stream alive as long as chunks come", async () => {
-  simulator.script({ chunkMs: 40, reply: "a".repeat(16 * 8) });
-  const outcome = await open({ silenceMs: 200 }).generate(requestFor("Hello", streaming), patient);
+  // Longer in all than it may be silent, and each time by far shorter, also on a machine that is busy.
+  simulator.script({ chunkMs: 150, reply: "a".repeat(16 * 16) });
+  const outcome = await open({ silenceMs: 2_000 }).generate(requestFor("Hello", streaming), patient);
   expect(outcome.kind).toBe("text");
 });
 

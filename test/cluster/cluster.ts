@@ -95,6 +95,8 @@ export function describeOnCluster(
     beforeAll(async () => {
       api = await openKubernetes({ namespace: name });
       await runKubectl(["create", "-f", "-"], JSON.stringify(restricted(name)));
+      // Which no pod can be without, and which takes its time after another suite has killed the API server.
+      await runKubectl(["--namespace", name, "wait", "--for=create", "serviceaccount/default", "--timeout=60s"]);
       if (existsSync("k8s/crds")) await runKubectl(["apply", "-f", join("k8s", "crds")]);
     });
     afterAll(async () => {

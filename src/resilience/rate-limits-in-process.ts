@@ -1,3 +1,4 @@
+import { randomUUID } from "node:crypto";
 import { limitsFor, makeForecast, use, type Bucket, type Reason } from "./forecast.ts";
 import { nextPacificMidnight } from "./pacific-day.ts";
 import type { Ask, Limits, RateLimits } from "./rate-limits.ts";
@@ -26,7 +27,6 @@ export interface InProcessRateLimitsOptions {
 export function makeInProcessRateLimits(options: InProcessRateLimitsOptions): RateLimits {
   const { limits, now, known = () => ({}), refuses = () => null, windowMs: windowOf = () => windowMs } = options;
   const buckets = new Map<string, Bucket>();
-  let tickets = 0;
   const bucketOf = (name: string): Bucket => {
     let bucket = buckets.get(name);
     if (bucket === undefined) {
@@ -45,8 +45,8 @@ export function makeInProcessRateLimits(options: InProcessRateLimitsOptions): Ra
       if (fault !== null) return { granted: false, retryInMs: refusedMs, reason: fault };
       const { at, reason } = forecast(ask)(ask.tokens);
       if (at > now()) return { granted: false, retryInMs: at - now(), reason };
-      tickets += 1;
-      const grant = { ticket: String(tickets), at: now(), tokens: ask.tokens };
+      // Of no other counter either: one that takes the place of this one is told of calls that are still under way.
+      const grant = { ticket: randomUUID(), at: now(), tokens: ask.tokens };
       const bucket = bucketOf(ask.bucket);
       bucket.grants.push(grant);
       bucket.grantedToday += 1;

@@ -175,10 +175,11 @@ class FleetRateLimits implements RateLimits, Component {
   async #correct(ticket: string, work: (limits: RateLimits, ticket: string) => Promise<void>): Promise<void> {
     const { shared } = this.#options;
     const isOwn = ticket.startsWith(ownTicket);
-    const [own = "", ...remembered] = isOwn ? ticket.slice(ownTicket.length).split(" ") : [ticket, ticket];
-    if (this.#alone !== null) await work(this.#alone, own);
+    const [own = "", ...rest] = isOwn ? ticket.slice(ownTicket.length).split(" ") : [ticket, ticket];
+    const remembered = rest.join(" ");
+    if (this.#alone !== null) for (const known of new Set([own, remembered])) await work(this.#alone, known);
     if (shared === null) return;
-    const told = work(shared, remembered.join(" "));
+    const told = work(shared, remembered);
     // Redis may be away still, and is told with the call.
     await (isOwn ? told.catch(() => {}) : told);
   }

@@ -30,6 +30,16 @@ rateLimitsConformance("in the process", async (limits) =>
   makeInProcessRateLimits({ limits: () => limits, now: () => Date.now() }),
 );
 
+it("a call of one counter in the process is none of the counter's that takes its place", async () => {
+  const make = () =>
+    makeInProcessRateLimits({ limits: () => ({ ...fifteen, tokensPerMinute: 10 }), now: () => Date.now() });
+  const [one, next] = [make(), make()];
+  const under = await one.take(ask("one", { tokens: 10 }), signal);
+  await next.take(ask("other", { tokens: 10 }), signal);
+  await next.settle("flash", under.granted ? under.ticket : "", 1, signal);
+  expect(await next.take(ask("third", { tokens: 5 }), signal)).toMatchObject({ granted: false });
+});
+
 await describeOnEachRedis((open) => {
   let place: TestDatabase;
   let redis: ReturnType<typeof makeRedis>;

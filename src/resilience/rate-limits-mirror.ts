@@ -32,7 +32,6 @@ export interface Mirror {
   untold: number;
   /** Redis was away: it may have lost what it was told. */
   isUnsure: boolean;
-  tickets: number;
 }
 
 /** What a process goes on with when Redis is away, by its own clock. */
@@ -70,7 +69,6 @@ export function makeMirror(): Mirror {
     toldEpoch: "",
     untold: 0,
     isUnsure: false,
-    tickets: 0,
   };
 }
 
@@ -79,9 +77,9 @@ export function keepGrant(mirror: Mirror, grant: Grant): void {
   mirror.own = [...mirror.own.filter(({ at }) => at + windowMs > grant.at), grant];
 }
 
-/** Notes a call that this process granted to itself, by its own clock, to be told to Redis as soon as it is back; its ticket, which `suffix` ends. */
-export function keepAloneGrant(mirror: Mirror, { at, tokens }: Omit<Grant, "ticket">, suffix: string): string {
-  const grant = { ticket: `${(mirror.tickets += 1)} ${suffix}`, at: at + mirror.aheadMs, tokens };
+/** Notes a call that this process granted to itself, by its own clock, to be told to Redis as soon as it is back. */
+export function keepAloneGrant(mirror: Mirror, { ticket, at, tokens }: Grant): void {
+  const grant = { ticket, at: at + mirror.aheadMs, tokens };
   if (grant.at >= mirror.dayEndsAt) {
     mirror.dayEndsAt = nextPacificMidnight(grant.at);
     mirror.today = mirror.aloneToday = mirror.toldToday = 0;
@@ -95,7 +93,6 @@ export function keepAloneGrant(mirror: Mirror, { at, tokens }: Omit<Grant, "tick
     tokens: Math.max(0, left - tokens),
     today: Math.max(0, today - 1),
   };
-  return grant.ticket;
 }
 
 /**

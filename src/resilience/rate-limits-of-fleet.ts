@@ -73,7 +73,9 @@ class FleetRateLimits implements RateLimits, Component {
     // Redis may be back at any moment, and then knows better.
     if (!answer.granted)
       return shared === null ? answer : { ...answer, retryInMs: Math.min(askAgainMs, answer.retryInMs) };
-    return { ...answer, ticket: `${ownTicket}${answer.ticket} ${shared?.remember(ask, now()) ?? ""}` };
+    const ticket = `${answer.ticket}@${ask.scope}`;
+    shared?.remember(ask, ticket, now());
+    return { ...answer, ticket: `${ownTicket}${ticket}` };
   }
 
   async estimateMs(ask: Ask, ahead: number, signal: AbortSignal): Promise<number> {
@@ -175,9 +177,10 @@ class FleetRateLimits implements RateLimits, Component {
   async #correct(ticket: string, work: (limits: RateLimits, ticket: string) => Promise<void>): Promise<void> {
     const { shared } = this.#options;
     const isOwn = ticket.startsWith(ownTicket);
-    const [own = "", ...rest] = isOwn ? ticket.slice(ownTicket.length).split(" ") : [ticket, ticket];
-    const remembered = rest.join(" ");
-    if (this.#alone !== null) for (const known of new Set([own, remembered])) await work(this.#alone, known);
+    const remembered = isOwn ? ticket.slice(ownTicket.length) : ticket;
+    // Granted by this counter, or by one before it.
+    const names = isOwn ? [remembered.replace(/@.*$/, ""), remembered] : [remembered];
+    if (this.#alone !== null) for (const name of names) await work(this.#alone, name);
     if (shared === null) return;
     const told = work(shared, remembered);
     // Redis may be away still, and is told with the call.

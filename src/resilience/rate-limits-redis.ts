@@ -32,8 +32,8 @@ import {
 export interface SharedRateLimits extends RateLimits {
   /** Says that this process lives, brings what was granted without Redis, and looks at the counters. */
   beat(signal: AbortSignal): Promise<void>;
-  /** What this process was granted without Redis, to be told to it as soon as it is back; its ticket, for when it arrives. */
-  remember(ask: Ask, at: number): string;
+  /** What this process was granted without Redis, to be told to it as soon as it is back; the ticket ends with "@" and the scope, as all do. */
+  remember(ask: Ask, ticket: string, at: number): void;
   /** What is known of a bucket; asking for one makes `beat` look at it. */
   remembered(bucket: string): Remembered;
   /** This process ends: its share is the others'. */
@@ -145,8 +145,8 @@ class RedisRateLimits implements SharedRateLimits {
     }
   }
 
-  remember({ bucket, scope, tokens }: Ask, at: number): string {
-    return keepAloneGrant(this.#mirror(bucket), { at, tokens }, `${this.#process}@${scope}`);
+  remember({ bucket, tokens }: Ask, ticket: string, at: number): void {
+    keepAloneGrant(this.#mirror(bucket), { ticket, at, tokens });
   }
 
   remembered(bucket: string): Remembered {

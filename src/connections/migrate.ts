@@ -16,7 +16,7 @@ interface Migration {
 }
 
 /** What a migration says when it only adds: pods of the release before are started anew beside the new ones, and after a rollback. */
-const promise = /^-- Works with builds from schema (\d+) on\.$/m;
+const worksFromLine = /^-- Works with builds from schema (\d+) on\.$/m;
 
 /** The migrations that ship with this build, in order. */
 async function readMigrations(): Promise<readonly Migration[]> {
@@ -24,7 +24,7 @@ async function readMigrations(): Promise<readonly Migration[]> {
   return Promise.all(
     names.map(async (name) => {
       const sql = await readFile(join(folder, name), "utf8");
-      const [, worksFrom] = promise.exec(sql) ?? [];
+      const [, worksFrom] = worksFromLine.exec(sql) ?? [];
       return {
         version: Number.parseInt(name, 10),
         name,
@@ -62,17 +62,11 @@ export async function migrate(database: Database, progress: Progress = untold): 
   const migrations = await readMigrations();
   const applied: string[] = [];
   const inTurn = makeTurns(database, progress);
-  let ended = () => {};
-  const onBegin = (name: string) => {
-    progress.onBegin(name);
-    ended = tellMeanwhile(progress.everyMs, (forMs) => progress.onRunning(name, forMs));
-  };
   try {
     await inTurn(prepare);
     for (const migration of migrations) {
       const known = migrations.at(-1)?.version ?? 0;
-      if (await inTurn((tx) => apply(tx, migration, known, onBegin)).finally(() => ended()))
-        applied.push(migration.name);
+      if (await inTurn((tx) => apply(tx, migration, known, progress))) applied.push(migration.name);
     }
   } catch (error) {
     throw explainMigration(error);
@@ -140,11 +134,11 @@ function tellMeanwhile(everyMs: number, tell: (forMs: number) => void): () => vo
 
 /** Looked for first, because creating what is there needs a right that a user who only runs the product may lack. */
 async function prepare(tx: Sql): Promise<void> {
-  const [row] = await tx.query<{ there: boolean; promises: boolean }>(
+  const [row] = await tx.query<{ there: boolean; isWhole: boolean }>(
     `select to_regclass('schema_migrations') is not null as there,
-       exists (select from pg_attribute where attrelid = to_regclass('schema_migrations') and attname = 'works_from') as promises`,
+       exists (select from pg_attribute where attrelid = to_regclass('schema_migrations') and attname = 'works_from') as "isWhole"`,
   );
-  if (row?.there && row.promises) return;
+  if (row?.isWhole) return;
   await tx.query(
     row?.there
       ? "alter table schema_migrations add column works_from int"
@@ -158,7 +152,7 @@ async function apply(
   tx: Sql,
   { version, name, sql, worksFrom }: Migration,
   known: number,
-  onBegin: (name: string) => void,
+  { onBegin, onRunning, everyMs }: Progress,
 ): Promise<boolean> {
   const [row] = await tx.query<{ newest: number | null; done: boolean }>(
     `select max(version) as newest, coalesce(bool_or(version = $1), false) as done from schema_migrations`,
@@ -167,7 +161,8 @@ async function apply(
   if (row?.newest && row.newest > known) await refuseUnlessItWorks(tx, known);
   if (row?.done) return false;
   onBegin(name);
-  await tx.query(sql);
+  const ended = tellMeanwhile(everyMs, (forMs) => onRunning(name, forMs));
+  await tx.query(sql).finally(ended);
   await tx.query("insert into schema_migrations (version, name, works_from) values ($1, $2, $3)", [
     version,
     name,

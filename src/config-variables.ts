@@ -185,7 +185,7 @@ export const table = {
       "redis://…, rediss://… for TLS, or redis+sentinel://host,host/name",
     ],
     null,
-    "The Redis server that processes share today's conversation and the model's limits in; without it each has its own, of the day a whole share at each start: one that restarts again and again can exceed GEMINI_REQUESTS_PER_DAY",
+    "The Redis server that processes share today's conversation and the model's limits in; without it each keeps its own, and begins its share of the day anew at each start: one that restarts again and again can exceed GEMINI_REQUESTS_PER_DAY",
     { secret: true },
   ),
   REDIS_MAX_CONNECTIONS: variable(

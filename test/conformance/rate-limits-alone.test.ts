@@ -1,17 +1,11 @@
-import { pino } from "pino";
 import { afterEach, beforeEach, expect, it, vi } from "vitest";
-import { makeRedis } from "../../src/connections/redis.ts";
-import { makeMetrics } from "../../src/metrics.ts";
-import { makeFleetRateLimits } from "../../src/resilience/rate-limits-of-fleet.ts";
-import { makeRedisRateLimits } from "../../src/resilience/rate-limits-redis.ts";
 import type { Ask, Limits } from "../../src/resilience/rate-limits.ts";
 import { makeTurnstile } from "../../src/resilience/turnstile.ts";
-import { unguarded } from "../resilience/unguarded.ts";
 import { describeUnless } from "../servers/databases.ts";
 import { startRedis, type RedisServer } from "../servers/redis.ts";
 import { askRedis, whyNoOwnRedis } from "../servers/shared.ts";
+import { joinFleet } from "./one-of-a-fleet.ts";
 
-const log = pino({ level: "silent" });
 const signal = new AbortController().signal;
 const patience = { timeout: 30_000, interval: 50 };
 const none: Limits = { requestsPerMinute: null, tokensPerMinute: null, requestsPerDay: null };
@@ -27,23 +21,9 @@ describeUnless(await whyNoOwnRedis(), "limits of a fleet that loses its Redis", 
 
   type One = Awaited<ReturnType<typeof join>>;
   const join = async (limits: Limits, now = () => Date.now()) => {
-    const redis = makeRedis({ guard: unguarded, url: server.url, metrics: makeMetrics(), log });
-    await redis.start(AbortSignal.timeout(5_000), () => {});
-    const counting = { limits: () => limits, now };
-    const shared = makeRedisRateLimits({ ...counting, cache: redis.cache });
-    const fleet = makeFleetRateLimits({
-      ...counting,
-      shared,
-      buckets: ["flash"],
-      countProcesses: () => 1,
-      log,
-    });
-    await fleet.start?.(signal, () => {});
-    open.push(async () => {
-      await fleet.stop(signal);
-      await redis.stop(AbortSignal.timeout(1_000));
-    });
-    return { redis, shared, limits: fleet };
+    const one = await joinFleet(server.url, limits, now);
+    open.push(one.leave);
+    return one;
   };
   const take = async ({ limits }: One, over: Partial<Ask> = {}) => {
     const one = ask(over);

@@ -1,16 +1,10 @@
-import { pino } from "pino";
 import { afterEach, beforeEach, expect, it, vi } from "vitest";
-import { makeRedis } from "../../src/connections/redis.ts";
-import { makeMetrics } from "../../src/metrics.ts";
-import { makeFleetRateLimits } from "../../src/resilience/rate-limits-of-fleet.ts";
-import { makeRedisRateLimits } from "../../src/resilience/rate-limits-redis.ts";
 import type { Ask, Limits } from "../../src/resilience/rate-limits.ts";
 import { describeUnless } from "../servers/databases.ts";
 import { startRedis, type RedisServer } from "../servers/redis.ts";
 import { askRedis, whyNoOwnRedis } from "../servers/shared.ts";
-import { unguarded } from "../resilience/unguarded.ts";
+import { joinFleet } from "./one-of-a-fleet.ts";
 
-const log = pino({ level: "silent" });
 const signal = new AbortController().signal;
 const patience = { timeout: 30_000, interval: 50 };
 const ask = (id: string): Ask => ({ id, bucket: "flash", tokens: 1, priority: "mention", scope: "1" });
@@ -21,22 +15,9 @@ describeUnless(await whyNoOwnRedis(), "limits whose Redis goes away", () => {
   const open: (() => Promise<unknown>)[] = [];
   let server: RedisServer;
   const join = async () => {
-    const redis = makeRedis({ guard: unguarded, url: server.url, metrics: makeMetrics(), log });
-    await redis.start(AbortSignal.timeout(5_000), () => {});
-    const counting = { limits: () => fifteen, now: () => Date.now() };
-    const limits = makeFleetRateLimits({
-      ...counting,
-      shared: makeRedisRateLimits({ ...counting, cache: redis.cache }),
-      buckets: ["flash"],
-      countProcesses: () => 1,
-      log,
-    });
-    await limits.start?.(signal, () => {});
-    open.push(async () => {
-      await limits.stop(signal);
-      await redis.stop(AbortSignal.timeout(1_000));
-    });
-    return { redis, limits };
+    const one = await joinFleet(server.url, fifteen);
+    open.push(one.leave);
+    return one;
   };
   beforeEach(async () => {
     server = await startRedis();

@@ -27,8 +27,8 @@ export async function openFreshDatabase(): Promise<Database> {
   };
 }
 
-/** A database with the whole schema on the run's Postgres server, or its oldest, which tests share; `close` removes it. */
-export async function openServerDatabase(server: "/postgres" | "/oldest-postgres" = "/postgres"): Promise<Database> {
+/** A database with the whole schema on the run's Postgres server, or on its PostgreSQL 16, which tests share; `close` removes it. */
+export async function openServerDatabase(server: "/postgres" | "/postgres-16" = "/postgres"): Promise<Database> {
   const { url, drop } = await createServerDatabase("migrated", server);
   const database = await openPostgres({ url, poolMin: 0, poolMax: 10, onIdleError: () => {} });
   return {

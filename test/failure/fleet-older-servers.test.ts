@@ -2,14 +2,14 @@ import { expect, it } from "vitest";
 import { describeUnless } from "../servers/databases.ts";
 import { findOtherRedis } from "../servers/other-redis.ts";
 import { startRedis } from "../servers/redis.ts";
-import { createServerDatabase, whyNoOldestPostgres, whyNoOtherRedis } from "../servers/shared.ts";
+import { createServerDatabase, whyNoPostgres16, whyNoOtherRedis } from "../servers/shared.ts";
 import { healthOf, openFleet } from "./fleet.ts";
 
-const missing = (await whyNoOldestPostgres()) ?? (await whyNoOtherRedis("redis-6"));
+const missing = (await whyNoPostgres16()) ?? (await whyNoOtherRedis("redis-6"));
 
 describeUnless(missing, "a fleet on PostgreSQL 16 and Redis 6.2,", () => {
   it("makes its schema, answers everything once, in order, and remembers it", async () => {
-    const postgres = await createServerDatabase("empty", "/oldest-postgres");
+    const postgres = await createServerDatabase("empty", "/postgres-16");
     const redis = await startRedis({}, await findOtherRedis("redis-6"));
     const fleet = await openFleet({ postgres: postgres.url, redis: redis.url });
     try {

@@ -2,7 +2,7 @@ import { describe } from "vitest";
 import { openPglite } from "../../src/connections/pglite.ts";
 import { openPostgres, type Database } from "../../src/connections/postgres.ts";
 import { openFreshDatabase, openServerDatabase, temporaryFolder } from "../connections/fresh-database.ts";
-import { createServerDatabase, whyNoOldestPostgres, whyNoPostgres } from "./shared.ts";
+import { createServerDatabase, whyNoPostgres16, whyNoPostgres } from "./shared.ts";
 
 /** One of the databases that the product runs on. */
 export interface DatabaseKind {
@@ -34,7 +34,7 @@ export async function openEmbeddedHome(): Promise<Home> {
 /** While its database is `empty`, the product makes its schema at its first start; a gateway and a worker need it `migrated`. */
 export async function openServerHome(
   content: "migrated" | "empty" = "empty",
-  server: "/postgres" | "/oldest-postgres" = "/postgres",
+  server: "/postgres" | "/postgres-16" = "/postgres",
 ): Promise<Home> {
   const [folder, { url, drop }] = await Promise.all([temporaryFolder(), createServerDatabase(content, server)]);
   return {
@@ -69,8 +69,8 @@ export async function describeOnBothDatabases(title: string, suite: (kind: Datab
 /** Describes it on an older PostgreSQL, too: what asks most of it. */
 export async function describeOnEveryDatabase(title: string, suite: (kind: DatabaseKind) => void): Promise<void> {
   await describeOnBothDatabases(title, suite);
-  const server = "/oldest-postgres";
-  describeUnless(await whyNoOldestPostgres(), `${title}, on PostgreSQL 16`, () =>
+  const server = "/postgres-16";
+  describeUnless(await whyNoPostgres16(), `${title}, on PostgreSQL 16`, () =>
     suite({
       open: () => openServerDatabase(server),
       alone: false,

@@ -31,8 +31,8 @@ declare module "vitest" {
 /** What a worker is told about a server: why there is none, or where it is. */
 export interface Answers {
   readonly "/postgres": { readonly url: string; readonly template: string };
-  /** The oldest PostgreSQL that the product runs on. */
-  readonly "/oldest-postgres": { readonly url: string; readonly template: string };
+  /** An older PostgreSQL than the run's own. */
+  readonly "/postgres-16": { readonly url: string; readonly template: string };
   readonly "/redis": { readonly url: string; readonly databases: number };
   /** The folder of the programs, for a server of a test's own. */
   readonly "/own/postgres": string;
@@ -58,7 +58,7 @@ export default async function setup(project: TestProject): Promise<() => Promise
   const closing: (() => Promise<void>)[] = [];
   const openers = {
     "/postgres": openSharedPostgres,
-    "/oldest-postgres": openOldestPostgres,
+    "/postgres-16": openPostgres16,
     "/redis": openSharedRedis,
     "/own/postgres": () => findPostgres(),
     "/own/redis": findRedis,
@@ -103,7 +103,7 @@ async function openSharedPostgres(closing: (() => Promise<void>)[]): Promise<Ans
   return { url, template: await makeTemplate(url, prefix) };
 }
 
-async function openOldestPostgres(closing: (() => Promise<void>)[]): Promise<Answers["/oldest-postgres"]> {
+async function openPostgres16(closing: (() => Promise<void>)[]): Promise<Answers["/postgres-16"]> {
   const server = await startPostgres({ binaries: await findPostgres(16) });
   closing.push(() => server.close());
   return { url: server.url, template: await makeTemplate(server.url, "test") };

@@ -30,8 +30,8 @@ async function whyNot(path: keyof Answers): Promise<string | null> {
 
 /** Why tests cannot use the run's Postgres server, which may be the one of POSTGRESQL_URL. */
 export const whyNoPostgres = () => whyNot("/postgres");
-/** Why tests cannot use the run's server of the oldest PostgreSQL that the product runs on. */
-export const whyNoOldestPostgres = () => whyNot("/oldest-postgres");
+/** Why tests cannot use the run's PostgreSQL 16. */
+export const whyNoPostgres16 = () => whyNot("/postgres-16");
 /** Why tests cannot use the run's Redis server, which may be the one of REDIS_URL. */
 export const whyNoRedis = () => whyNot("/redis");
 /** Why a test cannot start a Postgres server of its own. */
@@ -52,10 +52,10 @@ export const whyNoPromtool = () => whyNot("/own/promtool");
 /** Why a test cannot run gpg. */
 export const whyNoGpg = () => whyNot("/own/gpg");
 
-/** A database on the run's Postgres server, or on its oldest: `migrated`, a copy of one with the whole schema, or `empty`. */
+/** A database on the run's Postgres server, or on its PostgreSQL 16: `migrated`, a copy of one with the whole schema, or `empty`. */
 export async function createServerDatabase(
   content: "migrated" | "empty",
-  server: "/postgres" | "/oldest-postgres" = "/postgres",
+  server: "/postgres" | "/postgres-16" = "/postgres",
 ): Promise<TestDatabase> {
   const { url, template } = await askFor(server);
   const name = template.replace("template", randomBytes(6).toString("hex"));

@@ -1,4 +1,4 @@
-import { pino } from "pino";
+import { pino, type Logger } from "pino";
 import { makeMetrics } from "../../src/metrics.ts";
 import { isModelFailure } from "../../src/model/failures.ts";
 import { makeGovernor } from "../../src/model/governor.ts";
@@ -22,7 +22,9 @@ export type Reaction = (request: GenerateRequest, signal: AbortSignal) => Promis
 const answers: Reaction = async () => text;
 
 /** A governor before a model that does what `reactions` say, one call after the other, and then answers. */
-export function openGoverned(options: { limits?: Partial<Limits>; patienceMs?: number; reactions?: Reaction[] } = {}) {
+export function openGoverned(
+  options: { limits?: Partial<Limits>; patienceMs?: number; reactions?: Reaction[]; log?: Logger } = {},
+) {
   const reactions = [...(options.reactions ?? [])];
   const calls: { at: number; message: string }[] = [];
   const embeds: EmbedRequest[] = [];
@@ -44,7 +46,7 @@ export function openGoverned(options: { limits?: Partial<Limits>; patienceMs?: n
   // As they are when somebody asks: a test may change its own.
   const limits = makeInProcessRateLimits({ limits: () => ({ ...usual, ...options.limits }), now: () => Date.now() });
   const breaker = makeBreaker({ name: "gemini_api", failureThreshold: 3, recoveryMs: 30_000, counts: isModelFailure });
-  const log = pino({ level: "silent" });
+  const log = options.log ?? pino({ level: "silent" });
   const patienceMs = options.patienceMs ?? 60_000;
   return { calls, embeds, metrics, governor: makeGovernor({ model, limits, breaker, metrics, log, patienceMs }) };
 }

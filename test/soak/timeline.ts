@@ -48,7 +48,10 @@ const countsForMs = 61_000;
  * What is known about a broken limit: how many calls the processes were granted while they counted (no more than the limit: some arrived late; more: the counters had
  * forgotten some), and who was struck meanwhile.
  */
-export function tellViolation(violation: Violation, { crew, hand }: { crew: Crew; hand: Hand }): object {
+export function tellViolation(
+  violation: Violation,
+  { crew, hand }: { crew: Pick<Crew, "logs" | "moments">; hand: Pick<Hand, "toServers"> },
+): object {
   const at = Date.parse(violation.at);
   const isNear = (time: number) => time > at - countsForMs - marginMs && time <= at;
   const events = [

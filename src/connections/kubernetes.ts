@@ -59,7 +59,7 @@ const maxBytes = 64 * 1_048_576;
 
 /** Finds the cluster as kubectl does: the ServiceAccount of the pod, or KUBECONFIG. Throws Misconfigured where there is neither. */
 export async function openKubernetes(options: { namespace: string | null }): Promise<KubernetesApi> {
-  // It costs half a second and 70 MB: only who runs in a cluster pays.
+  // It costs half a second and 70 MB, bundled 0.1 s and 28: only who runs in a cluster pays.
   const { KubeConfig } = await import("@kubernetes/client-node");
   const config = new KubeConfig();
   const server = loadConfig(config);

@@ -47,7 +47,7 @@ export async function answer(turn: Turn, rooms: Rooms, signal: AbortSignal): Pro
   // Whose turn was revoked a moment ago would be seen typing with nobody to stop it.
   signal.throwIfAborted();
   rooms.chat.show(envelope, { kind: "thinking" });
-  const recalled = await rooms.memory.recall(envelope, decision.agent ? [decision.agent] : decision.candidates, signal);
+  const recalled = await rooms.memory.recall(turn, decision.agent ? [decision.agent] : decision.candidates, signal);
   const attached = await rooms.chat.read(envelope, signal);
   lap("recall");
 

@@ -16,7 +16,7 @@ import {
 } from "./recent-turns.ts";
 import { remember, type NewMemory } from "./remember.ts";
 import type { Agent } from "../settings/settings.ts";
-import { makeQueryVectors } from "./vectors.ts";
+import { makeQueryVectors, type Asked } from "./vectors.ts";
 
 /** What memory holds about a message. */
 export interface Recalled {
@@ -30,8 +30,8 @@ export interface Recalled {
 
 /** Both layers of memory. What is looked up here never fails a turn: what cannot be read is left out and noted. */
 export interface Memory {
-  /** Looks as far as every one of `agents` (those that may answer) is allowed to. */
-  recall(envelope: Envelope, agents: readonly Pick<Agent, "memory">[], signal: AbortSignal): Promise<Recalled>;
+  /** Looks as far as every one of `agents` (those that may answer) is allowed to; what the model is asked for has the priority of the turn. */
+  recall(asked: Asked, agents: readonly Pick<Agent, "memory">[], signal: AbortSignal): Promise<Recalled>;
   /**
    * Stores what was said, one message or several that were answered together, and the reply; part of the transaction that ends the turn. Resolves to
    * what brings hot memory up to date, to be called once that transaction has committed.
@@ -65,10 +65,11 @@ export function makeMemory(options: MemoryOptions): Memory {
   const readRecent = makeRecentReader(options);
   const queryVectors = makeQueryVectors(options);
 
-  const recallCold = async (envelope: Envelope, within: "channel" | "scope", signal: AbortSignal) => {
+  const recallCold = async (asked: Asked, within: "channel" | "scope", signal: AbortSignal) => {
+    const { envelope } = asked;
     const [alsoReadable, { vectors, note }] = await Promise.all([
       within === "channel" ? [] : options.alsoReadable(envelope),
-      queryVectors.of(envelope, signal),
+      queryVectors.of(asked, signal),
     ]);
     const found = await recall(database, {
       words: subjectOf(envelope),
@@ -84,7 +85,7 @@ export function makeMemory(options: MemoryOptions): Memory {
   };
 
   return {
-    recall: async (envelope, agents, signal) => {
+    recall: async (asked, agents, signal) => {
       const within = reach(agents);
       const notes: string[] = [];
       const lost = (what: string) => (error: unknown) => {
@@ -93,13 +94,13 @@ export function makeMemory(options: MemoryOptions): Memory {
         return null;
       };
       const [recent, cold] = await Promise.all([
-        measured(options, "hot_read", "hot_memory_ms", () => readRecent(envelope, signal)).catch(
+        measured(options, "hot_read", "hot_memory_ms", () => readRecent(asked.envelope, signal)).catch(
           lost("today's conversation"),
         ),
         within === "nothing"
           ? null
           : measured(options, "cold_recall", "cold_memory_ms", () =>
-              options.breaker.execute(() => recallCold(envelope, within, signal), signal),
+              options.breaker.execute(() => recallCold(asked, within, signal), signal),
             ).catch(lost("long-term memory")),
       ]);
       if (cold?.note) notes.push(cold.note);

@@ -1,5 +1,5 @@
 import type { Database } from "../connections/postgres.ts";
-import { scopeOf, subjectOf, type Envelope } from "../envelope.ts";
+import { scopeOf, subjectOf, type Envelope, type Priority } from "../envelope.ts";
 import { asError, ForeseenError } from "../errors.ts";
 import type { Component } from "../lifecycle/component.ts";
 import type { Logger } from "../log.ts";
@@ -10,6 +10,12 @@ import { makeLease } from "./lease.ts";
 import type { QueryVector } from "./recall.ts";
 
 const cacheSize = 500;
+
+/** A message for which is looked, and how much it matters. */
+export interface Asked {
+  readonly envelope: Envelope;
+  readonly priority: Priority;
+}
 
 /** Embeds what is asked, once per text, and only where there is something to compare it with. */
 export function makeQueryVectors(options: {
@@ -29,12 +35,17 @@ export function makeQueryVectors(options: {
   const weight = kind === "semantic" ? 1 : 0.001;
   const threshold = kind === "semantic" ? options.limits.similarityThreshold : 0.2;
 
-  const embed = async (text: string, space: string, signal: AbortSignal): Promise<readonly number[]> => {
+  const embed = async (
+    { envelope, priority }: Asked,
+    space: string,
+    signal: AbortSignal,
+  ): Promise<readonly number[]> => {
+    const text = subjectOf(envelope);
     const key = `${space} ${text}`;
     const known = cache.get(key);
     if (known !== undefined) return known;
     const started = performance.now();
-    const request = { texts: [text], task: "query", priority: "mention", space } as const;
+    const request = { texts: [text], task: "query", priority, scope: scopeOf(envelope), space } as const;
     const [vector = []] = await model.embed(request, signal);
     targets.observe("embedding_ms", performance.now() - started);
     cache.set(key, vector);
@@ -45,15 +56,15 @@ export function makeQueryVectors(options: {
 
   return {
     /** None, with a note, when full text has to do alone; never throws for a model that cannot embed now. */
-    async of(envelope: Envelope, signal: AbortSignal): Promise<{ vectors: QueryVector[]; note: string | null }> {
+    async of(asked: Asked, signal: AbortSignal): Promise<{ vectors: QueryVector[]; note: string | null }> {
       const vectors: QueryVector[] = [];
       const notes: string[] = [];
       // A question must not wait for its own vector: without one, full text recalls alone.
       const patience = AbortSignal.any([signal, AbortSignal.timeout(3_000)]);
-      for (const space of await spacesOf(database, envelope)) {
+      for (const space of await spacesOf(database, asked.envelope)) {
         if (!reads(space) || retired.has(space)) continue;
         try {
-          vectors.push({ space, values: await embed(subjectOf(envelope), space, patience), weight, threshold });
+          vectors.push({ space, values: await embed(asked, space, patience), weight, threshold });
         } catch (error) {
           if (!(error instanceof ForeseenError)) throw error;
           // A provider that no longer has a former model is not asked again for each question.

@@ -90,7 +90,7 @@ export function makeGovernor(options: GovernorOptions): Governor {
               bucket: request.space ?? model.embedder.space,
               tokens: request.texts.reduce((sum, text) => sum + estimateTokens(text), 0),
               priority: request.task === "document" ? "background" : request.priority,
-              scope: "",
+              scope: request.scope ?? "",
               onDelay: () => {},
               call: (own) => model.embed(request, own),
               inputTokens: () => null,

@@ -86,6 +86,8 @@ export interface EmbedRequest {
   /** What the vectors are for; providers embed a question and a document differently. */
   readonly task: "query" | "document";
   readonly priority: Priority;
+  /** The guild or the direct conversation for which it is; nobody's when left out. */
+  readonly scope?: string;
   /** A former space of the same provider, one that `embedder.reads`; the current one unless told otherwise. */
   readonly space?: string;
 }

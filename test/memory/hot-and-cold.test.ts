@@ -164,7 +164,7 @@ describeUnless(
       const now = at(conversation, id);
       const truth = plain(await readRecentTurns(database, now, limits));
       for (const process of processes) {
-        const { recent, notes } = await process.recall(now, silent, never);
+        const { recent, notes } = await process.recall({ envelope: now, priority: "mention" }, silent, never);
         expect([plain(recent), notes]).toEqual([truth, []]);
       }
     };
@@ -192,7 +192,7 @@ describeUnless(
         makeStepwise((pause) => happen(happening[0], 0, here, conversation, pause, told[0])),
         makeStepwise((pause) => happen(happening[1], 1, there, conversation, pause, told[1])),
         makeStepwise(async (pause) => {
-          await makeProcess(two, pause).recall(at(conversation, 50), silent, never);
+          await makeProcess(two, pause).recall({ envelope: at(conversation, 50), priority: "mention" }, silent, never);
         }),
       ];
       for (const who of order) await works[who]?.advance();
@@ -230,7 +230,7 @@ describeUnless(
       await seesTheTruth([memory], conversation, 6);
       await database.transaction((tx) => deleteTurns(tx, [at(conversation, 1).messageId]));
       await seesTheTruth([memory], conversation, 6);
-      const { recent } = await memory.recall(at(conversation, 6), silent, never);
+      const { recent } = await memory.recall({ envelope: at(conversation, 6), priority: "mention" }, silent, never);
       expect(recent.map(({ text }) => text)).toEqual(["message 2", "message 4", "message 5"]);
     });
 

@@ -110,15 +110,21 @@ await describeOnEveryDatabase("memories get their vectors in the background", ({
     const targets = makeTargets(readConfig({}).targets, metrics, log);
     const limits = { similarityThreshold: 0 };
     const queryVectors = makeQueryVectors({ database, model, targets, metrics, limits });
-    const asking = { ...envelope(1), guildId: "1" };
+    const embed = vi.spyOn(model, "embed");
+    const asking = { envelope: { ...envelope(1), guildId: "1" }, priority: "ambient" as const };
     const { vectors: asked, note } = await queryVectors.of(asking, signal);
+    // As much as its turn matters, and for the guild: what people only talk of must not use up what mentions need.
+    expect(embed.mock.calls.map(([{ priority, scope }]) => [priority, scope])).toEqual([
+      ["ambient", "1"],
+      ["ambient", "1"],
+    ]);
     expect(asked.map(({ space, values }) => [space, values.length])).toEqual([
       ["gemini-embedding-001@768", 768],
       ["gemini-embedding-2@128", 128],
     ]);
     expect(note).toBeNull();
     simulator.script({ on: "embed", fault: "404" });
-    const later = { ...asking, text: "another question" };
+    const later = { ...asking, envelope: { ...asking.envelope, text: "another question" } };
     const { vectors: left, note: why } = await queryVectors.of(later, signal);
     expect(left.map(({ space }) => space)).toEqual(["gemini-embedding-2@128"]);
     expect(why).toMatch(/without some vectors/);

@@ -12,8 +12,8 @@ export function talkOnDiscord(options: RoleOptions): readonly Component[] {
   const http = makeHttp(options, foundation, { host: "0.0.0.0", whenTaken: "fail" }, () => components);
   const { counter, commands } = makeCounter(options, foundation, discord, (signal) => http.status(signal));
   const gateway = makeEar(options, foundation, discord, counter);
-  const { secrets, settings, connections, cluster, inbox, retention, embedding } = foundation;
-  const quiet = [http, ...secrets, settings, ...connections, ...cluster, inbox, retention, embedding];
+  const { secrets, settings, connections, limits, cluster, inbox, retention, embedding } = foundation;
+  const quiet = [http, ...secrets, settings, ...connections, ...limits, ...cluster, inbox, retention, embedding];
   const components: readonly Component[] = [...quiet, discord.voices, speaker, commands, consumer, gateway];
   return components;
 }

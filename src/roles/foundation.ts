@@ -101,7 +101,9 @@ export function makeFoundation(
     postgres,
     notices,
     /** In the order in which they are opened. */
-    connections: [...connections, ...limits],
+    connections,
+    /** Of a process that asks the model: each that counts takes a share. */
+    limits,
     places,
     model,
     inbox,

@@ -12,7 +12,7 @@ export function talkInTerminal(options: RoleOptions, terminal: Terminal): readon
   const foundation = makeFoundation(options, () => async () => "public");
   const consumer = makeAnswering(options, foundation, terminal);
   const http = makeHttp(options, foundation, { host: "127.0.0.1", whenTaken: "next-free" }, () => components);
-  const { settings, model, inbox, connections, retention, embedding } = foundation;
+  const { settings, model, inbox, connections, limits, retention, embedding } = foundation;
   const backing = (): Backing => ({
     hear: (envelope) => inbox.keep(envelope, priorityOf(envelope)),
     desk: deskOf(foundation, (signal) => http.status(signal)),
@@ -31,6 +31,7 @@ export function talkInTerminal(options: RoleOptions, terminal: Terminal): readon
     http,
     greeted,
     ...connections,
+    ...limits,
     inbox,
     retention,
     embedding,

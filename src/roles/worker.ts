@@ -10,8 +10,8 @@ export function answerDiscord(options: RoleOptions): readonly Component[] {
   const speaker = makeMouth(options, foundation, discord);
   const consumer = makeAnswering(options, foundation, speaker);
   const http = makeHttp(options, foundation, { host: "0.0.0.0", whenTaken: "fail" }, () => components);
-  const { secrets, settings, connections, cluster, inbox, retention, embedding } = foundation;
-  const quiet = [http, ...secrets, settings, ...connections, ...cluster, inbox, retention, embedding];
+  const { secrets, settings, connections, limits, cluster, inbox, retention, embedding } = foundation;
+  const quiet = [http, ...secrets, settings, ...connections, ...limits, ...cluster, inbox, retention, embedding];
   const components: readonly Component[] = [...quiet, discord.voices, speaker, consumer];
   return components;
 }

@@ -5,7 +5,7 @@ import { startRedis, type RedisServer } from "../servers/redis.ts";
 import { askRedis, whyNoOwnPostgres, whyNoOwnRedis } from "../servers/shared.ts";
 import { patience } from "./discord-bot.ts";
 import { havePassed, healthOf, keptBy, openFleet, type Fleet } from "./fleet.ts";
-import type { Watched } from "./process.ts";
+import { partOf, type Watched } from "./process.ts";
 
 const missing = (await whyNoOwnPostgres()) ?? (await whyNoOwnRedis());
 
@@ -13,23 +13,28 @@ describeUnless(missing, "a fleet whose Redis goes away in a burst answers everyt
   let postgres: PostgresServer;
   let redis: RedisServer;
   let fleet: Fleet;
+  let workers: readonly Watched[];
   let total = 0;
   const ask = (count: number) => {
     fleet.ask(count);
     total += count;
   };
-  const each = async (see: (one: Watched) => Promise<void>) => {
-    await Promise.all(fleet.processes.map((one) => vi.waitFor(() => see(one), patience)));
+  const each = async (see: (one: Watched) => Promise<void>, those = fleet.processes) => {
+    await Promise.all(those.map((one) => vi.waitFor(() => see(one), patience)));
   };
   beforeAll(async () => {
     [postgres, redis] = await Promise.all([startPostgres(), startRedis()]);
     fleet = await openFleet({ postgres: (await postgres.createDatabase()).url, redis: redis.url });
     await fleet.migrate();
-    await Promise.all([fleet.start("gateway"), fleet.start("worker"), fleet.start("worker")]);
+    [, ...workers] = await Promise.all([fleet.start("gateway"), fleet.start("worker"), fleet.start("worker")]);
   });
   afterAll(async () => {
     await fleet.close();
     await Promise.all([postgres.close(), redis.close()]);
+  });
+
+  it("shares the model's limits among those that ask it: gateways do not", async () => {
+    await each(async (one) => expect((await partOf(one, "limits"))?.details).toMatchObject({ processes: 2 }), workers);
   });
 
   it.each<[string, number, () => Promise<void>, () => Promise<void>]>([
@@ -42,7 +47,7 @@ describeUnless(missing, "a fleet whose Redis goes away in a burst answers everyt
       ask(6);
       await fleet.answered(total - 3);
       // One that has just started has no share of the limits yet, and would wait for a minute without Redis.
-      await each(async (one) => expect(await keptBy(one)).toBeGreaterThanOrEqual(18));
+      await each(async (one) => expect(await keptBy(one)).toBeGreaterThanOrEqual(18), workers);
       ask(6);
       await goAway();
       const since = Date.now();

@@ -125,6 +125,10 @@ class RedisRateLimits implements SharedRateLimits {
   }
 
   async block(bucket: string, untilMs: number, reason: Reason): Promise<void> {
+    const mirror = this.#mirror(bucket);
+    // First: a Redis that is away now is told when it is back.
+    const until = untilMs + mirror.aheadMs;
+    if (until > (mirror.blocked?.untilMs ?? 0)) mirror.blocked = { untilMs: until, reason };
     await this.#run(blockScript, bucket, [Math.max(0, untilMs - this.#options.now()), reason]);
   }
 
@@ -248,6 +252,7 @@ class RedisRateLimits implements SharedRateLimits {
       seenToday: isToday && mirror.toldEpoch !== epoch ? mirror.today : -1,
       aloneToday: isToday ? aloneToday : 0,
       toldToday: isToday ? mirror.toldToday : 0,
+      blocked: mirror.blocked === null ? null : [Math.round(mirror.blocked.untilMs), mirror.blocked.reason],
       grants: counting.map(({ ticket, at, tokens }) => [ticket, Math.round(at), tokens] as const),
     };
     const today = Number(await this.#run(recallScript, bucket, [JSON.stringify(order)]));

@@ -218,6 +218,8 @@ export interface RecallOrder {
   /** How many of this day it granted by itself, and how many of these it has told before. */
   readonly aloneToday: number;
   readonly toldToday: number;
+  /** What the provider said while Redis was away, or before it was emptied: until when nothing goes, and why. */
+  readonly blocked: readonly [number, string] | null;
   /** Of those that count in the minute: ticket, time, tokens. */
   readonly grants: readonly (readonly [string, number, number])[];
 }
@@ -250,6 +252,7 @@ if number("day") == a.dayEndsAt then
   added = added + more
 end
 if added > 0 then hold(now + a.recallMs, "requests_per_minute") end
+if a.blocked ~= cjson.null then hold(a.blocked[1], a.blocked[2]) end
 expire()
 return number("today")`);
 

@@ -70,6 +70,22 @@ describeUnless(await whyNoOwnRedis(), "limits whose Redis goes away", () => {
     expect(granted).toBe(15);
   });
 
+  it("keep to what the provider said meanwhile when it is back, whoever heard it", async () => {
+    const [one, other] = [await join(), await join()];
+    await server.kill();
+    await vi.waitFor(() => expect(one.redis.cache.isOpen()).toBe(false), patience);
+    await one.limits.block("flash", Date.now() + 600_000, "requests_per_day", signal);
+    await server.start();
+    const shared = async () => (await one.limits.check?.(signal))?.details?.["shared"];
+    await vi.waitFor(async () => expect(await shared()).toBe(true), patience);
+    await vi.waitFor(async () => {
+      const answer = await other.limits.take(ask("of the other"), signal);
+      // Not for the five seconds in which everybody tells what it was granted.
+      expect(answer).toMatchObject({ granted: false, reason: "requests_per_day" });
+    }, patience);
+    expect(await other.limits.estimateMs(ask("of the other"), 0, signal)).toBeGreaterThan(500_000);
+  });
+
   it.each([
     ["by Redis", false],
     ["without Redis", true],

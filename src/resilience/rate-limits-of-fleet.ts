@@ -19,10 +19,13 @@ export interface FleetRateLimitsOptions {
 }
 
 const ownTicket = "own ";
+/** By then every process has heard from the database who has come or gone. */
+const heardMs = 10_000;
 
 /**
  * The limits of a process that is one of several: counted together in Redis. Without it each takes its share, which is one part of as many
- * as there are processes, less what it knows to be used already: together never more than the limit, and never nothing.
+ * as there are processes, less what it knows to be used already: together never more than the limit, and never nothing. Whoever has gone may
+ * have used its share of this minute, so that it is counted for a minute more.
  */
 export function makeFleetRateLimits(options: FleetRateLimitsOptions): RateLimits & Component {
   return new FleetRateLimits(options);
@@ -35,6 +38,8 @@ class FleetRateLimits implements RateLimits, Component {
   /** Null while Redis counts. */
   #alone: RateLimits | null;
   #processes = 1;
+  /** What was counted in the last minute. */
+  #counts: { readonly at: number; readonly processes: number }[] = [];
   #beating: Promise<void> = Promise.resolve();
   #timer: NodeJS.Timeout | undefined;
 
@@ -117,7 +122,7 @@ class FleetRateLimits implements RateLimits, Component {
   #goAlone(): RateLimits {
     if (this.#alone !== null) return this.#alone;
     const { log } = this.#options;
-    this.#processes = Math.max(this.#options.countProcesses(), this.#remembered());
+    this.#processes = Math.max(this.#countLately(), this.#remembered());
     log.warn(
       { component: "limits", processes: this.#processes },
       "the model's limits are not counted together: this process keeps to its share",
@@ -188,12 +193,23 @@ class FleetRateLimits implements RateLimits, Component {
   }
 
   async #beat(): Promise<void> {
-    const { shared, countProcesses } = this.#options;
+    const { shared } = this.#options;
     const told = await this.#fromRedis((redis) => redis.beat(this.#stopping.signal).then(() => true));
     if (told === null && shared !== null) this.#goAlone();
     // Redis knew at least so many; whoever has come since is in the database.
-    const counted = told === null ? countProcesses() : 1;
+    const counted = told === null ? this.#countLately() : 1;
     this.#processes = Math.max(counted, this.#remembered());
+  }
+
+  /** As many as there are, or have been within the last minute. */
+  #countLately(): number {
+    const { countProcesses, now } = this.#options;
+    const at = now();
+    this.#counts = [
+      ...this.#counts.filter((one) => one.at > at - windowMs - heardMs),
+      { at, processes: countProcesses() },
+    ];
+    return Math.max(...this.#counts.map(({ processes }) => processes));
   }
 
   /**

@@ -194,31 +194,3 @@ await describeOnEachRedis((open) => {
     expect(await takeMore()).toBe(2);
   });
 });
-
-describe("limits without Redis", () => {
-  it("are shared by as many processes as the database knows", async () => {
-    let processes = 3;
-    const limits = makeFleetRateLimits({
-      shared: null,
-      limits: () => fifteen,
-      buckets: ["flash"],
-      countProcesses: () => processes,
-      now: () => Date.now(),
-      log,
-    });
-    await limits.start?.(signal, () => {});
-    const takeAll = async () => {
-      let n = 0;
-      while ((await limits.take(ask(`n${n}`), signal)).granted) n += 1;
-      return n;
-    };
-    expect(await takeAll()).toBe(5);
-    processes = 1;
-    await vi.waitFor(
-      async () => expect(await limits.check?.(signal)).toMatchObject({ details: { processes: 1 } }),
-      patience,
-    );
-    expect(await takeAll()).toBe(10);
-    await limits.stop(signal);
-  });
-});

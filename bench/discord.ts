@@ -1,11 +1,12 @@
 import type { TestDatabase } from "../test/servers/postgres.ts";
 import { startDiscordSimulator } from "../test/simulators/discord/simulator.ts";
 import { pause } from "../test/soak/crew.ts";
-import { machine, median, percentile, ratio, residentMb, spread } from "./machine.ts";
+import { leastResidentMb, machine, median, percentile, ratio, spread } from "./machine.ts";
 import {
   apiOf,
   build,
   compile,
+  guildsAreStored,
   discordEpochMs,
   inFreshDatabase,
   leaseSeconds,
@@ -135,16 +136,6 @@ async function benchPlainMemory(guilds: number, channelsEach: number): Promise<n
   return least;
 }
 
-/** Of some seconds in which nothing happens. */
-async function leastResidentMb(pid: number | undefined): Promise<number> {
-  let least = Number.POSITIVE_INFINITY;
-  for (let look = 0; look < 20; look += 1) {
-    await pause(500);
-    least = Math.min(least, residentMb(pid));
-  }
-  return least;
-}
-
 /** Resident memory once all guilds are stored and nothing has happened for a while. */
 async function benchMemory(
   database: TestDatabase,
@@ -156,10 +147,7 @@ async function benchMemory(
   build(simulator, guilds, channelsEach);
   const gateway = await runGateway(database, apiOf(simulator), program);
   await untilReady(gateway);
-  await withDatabase(database, async (sql) => {
-    const count = async () => (await sql.query<{ n: number }>("select count(*)::int as n from guilds"))[0]?.n ?? 0;
-    while ((await count()) < guilds) await pause(100);
-  });
+  await guildsAreStored(database, guilds);
   const least = await leastResidentMb(gateway.pid);
   await stop(gateway);
   await simulator.close();

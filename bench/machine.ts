@@ -2,6 +2,7 @@ import { execFileSync } from "node:child_process";
 import { cpus, totalmem } from "node:os";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
+import { pause } from "../test/soak/crew.ts";
 
 /** Whose version a figure may depend on. */
 const telling = ["@electric-sql/pglite", "@langchain/langgraph", "discord.js", "ioredis", "pg", "pg-boss"];
@@ -62,4 +63,14 @@ export function ratio(figure: number, goal: number): number {
 export function residentMb(pid: number | undefined): number {
   const status = readFileSync(`/proc/${pid}/status`, "utf8");
   return Math.round(Number(/VmRSS:\s+(\d+)/.exec(status)?.[1] ?? Number.NaN) / 1024);
+}
+
+/** Resident memory, in MB: the least of some seconds in which nothing happens. */
+export async function leastResidentMb(pid: number | undefined): Promise<number> {
+  let least = Number.POSITIVE_INFINITY;
+  for (let look = 0; look < 20; look += 1) {
+    await pause(500);
+    least = Math.min(least, residentMb(pid));
+  }
+  return least;
 }

@@ -62,7 +62,10 @@ const titles: Readonly<Record<string, { readonly title: string; readonly note?: 
     missed:
       "Start of a pod: two containers are made and started one after the other (the first brings the schema of the database up to date), each with a start of Node. By the timestamps of four pods at rest 2 s had passed until the program's container had started, it was ready 1.2 s later, and the kubelet looks once a second.",
   },
-  quota: { title: "P7: one model's limits shared by 20 processes" },
+  quota: {
+    title: "P7: one model's limits shared by 20 processes",
+    note: "The estimates are those of mentions, which people are shown. What ambient talk is told in the overload, and nobody sees, is off by minutes: each mention that comes later goes before it.",
+  },
 };
 
 /** Keeps what a bench printed, for the page. */

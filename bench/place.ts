@@ -123,6 +123,14 @@ export async function withDatabase<T>({ url }: TestDatabase, work: (sql: Databas
   }
 }
 
+/** Resolves when what the gateway was told of so many guilds is in the database. */
+export async function guildsAreStored(database: TestDatabase, guilds: number): Promise<void> {
+  await withDatabase(database, async (sql) => {
+    const count = async () => (await sql.query<{ n: number }>("select count(*)::int as n from guilds"))[0]?.n ?? 0;
+    while ((await count()) < guilds) await pause(100);
+  });
+}
+
 /** Guilds of one person, in which the bot may speak; resolves to their channels. */
 export function build({ world }: DiscordSimulator, guilds: number, channelsEach: number) {
   const ann = world.addUser("ann");

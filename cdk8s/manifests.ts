@@ -1,3 +1,4 @@
+import { agentsIn } from "./agents-text.ts";
 import { identityOf, type Identity } from "./constructs/identity.ts";
 import { installedFirst, literalObjects } from "./emit.ts";
 import { releaseObjects } from "./release.ts";
@@ -30,7 +31,7 @@ export function manifestFiles(options: ManifestsOptions): Map<string, string> {
       ? []
       : ([[secretFile, yamlText([secretObject(identityOf(facade, release, values), namespace, secret)])]] as const)),
     ["10-discord-agent.yaml", yamlText([...objects, ...values.extraManifests])],
-    ...(agents === undefined ? [] : ([["20-agents.yaml", inNamespace(agents, namespace)]] as const)),
+    ...(agents === undefined ? [] : ([["20-agents.yaml", agentsIn(namespace, agents)]] as const)),
   ]);
   const kustomization = {
     apiVersion: "kustomize.config.k8s.io/v1beta1",
@@ -69,9 +70,4 @@ function namespaceObject(namespace: string) {
 function secretObject({ secret }: Identity, namespace: string, values: Readonly<Record<string, string>>) {
   const metadata = { name: secret.literal(), namespace };
   return { apiVersion: "v1", kind: "Secret", metadata, type: "Opaque", stringData: values };
-}
-
-/** Agents of a file, each with its namespace, the comments kept. */
-function inNamespace(agents: string, namespace: string): string {
-  return agents.replaceAll(/^metadata:\n/gm, `metadata:\n  namespace: ${namespace}\n`);
 }

@@ -3,11 +3,13 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import fc from "fast-check";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { agentsIn } from "../../cdk8s/agents-text.ts";
 import { validateFiles } from "../../src/settings/agents-file.ts";
 import { kubectl, mustKubectl, noCluster } from "./kubectl.ts";
 
 const reason = noCluster();
 const namespace = `crd-test-${process.pid}`;
+const elsewhere = `${namespace}-elsewhere`;
 
 const good = { displayName: "Mira", description: "Plans", prompt: "You are Mira." };
 
@@ -98,12 +100,14 @@ describe.skipIf(reason !== null)(`the custom resource Agent${reason === null ? "
   beforeAll(() => {
     mustKubectl(["apply", "-f", "k8s/crds/agents.yaml"]);
     mustKubectl(["wait", "--for=condition=Established", "crd/agents.discord-agent.dev", "--timeout=30s"]);
-    mustKubectl(["create", "namespace", namespace]);
+    for (const name of [namespace, elsewhere]) mustKubectl(["create", "namespace", name]);
   });
   afterAll(() => {
     // See describeOnCluster.
-    kubectl(["delete", "dagent", "--all", "-n", namespace]);
-    kubectl(["delete", "namespace", namespace, "--wait=false"]);
+    for (const name of [namespace, elsewhere]) {
+      kubectl(["delete", "dagent", "--all", "-n", name]);
+      kubectl(["delete", "namespace", name, "--wait=false"]);
+    }
   });
 
   it("is small enough for a plain kubectl apply", () => {
@@ -148,6 +152,19 @@ describe.skipIf(reason !== null)(`the custom resource Agent${reason === null ? "
       channels: { allow: [], deny: [], weights: {} },
     });
   });
+
+  it.each(["dagent/olga", "dagent"])(
+    "takes again what kubectl get %s gave, in the namespace that synth was told, whatever has happened since",
+    (what) => {
+      mustKubectl(["apply", "-f", "-"], agent(good, "olga"));
+      const text = mustKubectl(["get", what, "-n", namespace, "-o", "yaml"]);
+      mustKubectl(["apply", "-f", "-"], agent({ ...good, prompt: "You are another." }, "olga"));
+      for (const target of [elsewhere, namespace]) {
+        mustKubectl(["apply", "-f", "-"], agentsIn(target, text));
+        expect(mustKubectl(["get", "dagent/olga", "-n", target, "-o", "jsonpath={.spec.prompt}"])).toBe(good.prompt);
+      }
+    },
+  );
 
   it("shows Ready, Model, Serving and Age from the status", () => {
     mustKubectl(["apply", "-f", "-"], agent(good, "nora"));

@@ -6,6 +6,12 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { parseAllDocuments } from "yaml";
 import { temporaryFolder } from "../connections/fresh-database.ts";
 
+/** What a test looks for in an Agent, or in a List of them. */
+interface Dumped {
+  readonly metadata: object;
+  readonly items?: readonly Dumped[];
+}
+
 const run = promisify(execFile);
 const root = join(import.meta.dirname, "..", "..");
 
@@ -125,6 +131,59 @@ describe("npm run synth -- --values", () => {
       "install the External Secrets Operator 0.16 or newer (ExternalSecret), KEDA (ScaledObject), the Prometheus Operator (ServiceMonitor, PrometheusRule) first: kubectl apply fails for a kind that the cluster does not know, and applies the rest\n",
     );
     expect((await synth("--out", out)).stderr).toBe("");
+  });
+
+  it("places every Agent where the manifests are, wherever and however it was written before, and keeps the rest as it stands", async () => {
+    const spec = "spec: { channels: { weights: { 123456789012345678: 0.50 } } } # as it was";
+    const dumped = (name: string) => `  apiVersion: discord-agent.dev/v1alpha1
+  kind: Agent
+  metadata:
+    annotations: { kubectl.kubernetes.io/last-applied-configuration: "{}", owner: ann }
+    managedFields: [{ manager: kubectl }]
+    name: ${name}
+    namespace: theirs
+    resourceVersion: "7"
+    uid: 9d0c
+  ${spec}
+  status: { serving: 1/1 }
+`;
+    const agents = await file(
+      "agents.yaml",
+      `# At the top.
+kind: Agent
+metadata: # about it
+  name: block # its name
+---
+kind: Agent
+metadata: { name: flow }
+---
+${dumped("one").replaceAll(/^ {2}/gm, "")}---
+apiVersion: v1
+kind: List
+items:
+${["two", "three"].map((name) => dumped(name).replace("  api", "- api")).join("")}`,
+    );
+    const out = join(folder.path, "agents-out");
+    await synth("--out", out, "--agents", agents, "--namespace", "mine");
+    const text = await readFile(join(out, "20-agents.yaml"), "utf8");
+    for (const comment of ["# At the top.\n", "# about it\n", "name: block # its name\n"])
+      expect(text).toContain(comment);
+    expect(text.match(/123456789012345678: 0\.50.*# as it was/g)).toHaveLength(3);
+    const [block, flow, one, list] = parseAllDocuments(text).map((document) => document.toJS() as Dumped);
+    expect([block?.metadata, flow?.metadata]).toEqual([
+      { namespace: "mine", name: "block" },
+      { namespace: "mine", name: "flow" },
+    ]);
+    expect(list).not.toHaveProperty("metadata");
+    for (const [name, agent] of Object.entries({ one, two: list?.items?.[0], three: list?.items?.[1] })) {
+      expect(agent?.metadata).toEqual({ annotations: { owner: "ann" }, name, namespace: "mine" });
+      expect(agent).not.toHaveProperty("status");
+    }
+  });
+
+  it("says where a file of agents is not YAML", async () => {
+    const agents = await file("broken.yaml", "metadata:\n  name: [mira\n");
+    expect(await refused("--out", join(folder.path, "none"), "--agents", agents)).toMatch(/^78 .*at line 3, column 1/);
   });
 
   it("says which file is not there", async () => {

@@ -2,7 +2,7 @@ import type { ApiObject } from "cdk8s";
 import * as z from "zod";
 import { readme, valuesYaml } from "./chart-values.ts";
 import { chartYaml } from "./chart-yaml.ts";
-import { identityOf, nameTemplates } from "./constructs/identity.ts";
+import { identityOf, nameTemplates, type Identity } from "./constructs/identity.ts";
 import { conditionOf, foreignOf } from "./constructs/manifest.ts";
 import { agentCrd } from "./crd.ts";
 import { releaseObjects } from "./release.ts";
@@ -10,6 +10,7 @@ import { ruleTemplates } from "./values/rules.ts";
 import { templateText } from "./values/template-text.ts";
 import { templateValues } from "./values/template-values.ts";
 import { valuesSchema } from "./values/values-schema.ts";
+import type { Values } from "./values/values.ts";
 import { yamlText } from "./yaml-text.ts";
 
 const note = "{{- /* Made by `npm run synth`; edit what it is made from, in cdk8s/. */ -}}\n";
@@ -38,7 +39,7 @@ export function chartFiles(version: string): Map<string, string> {
 
   function releaseTest() {
     const identity = identityOf(values, release, defaults);
-    return releaseTestPod(identity, values.pair(identity.image));
+    return releaseTestPod(values, identity);
   }
 }
 
@@ -77,7 +78,7 @@ function crdTemplate(): string {
 }
 
 /** Asks the bot's pods for their readiness from within the cluster; a new pod may have to wait for the network to know it. */
-function releaseTestPod(identity: ReturnType<typeof identityOf>, image: unknown) {
+function releaseTestPod(values: Values, identity: Identity) {
   const ask = `const url = "http://" + process.env.TARGET + ":8000/health/ready";
 for (let left = 30; left > 0; left -= 1) {
   const said = await fetch(url, { signal: AbortSignal.timeout(5000) }).then((answer) => answer.status, (error) => String(error.cause ?? error));
@@ -98,10 +99,12 @@ process.exit(1);`;
       automountServiceAccountToken: false,
       enableServiceLinks: false,
       securityContext: { runAsNonRoot: true, runAsUser: 65_532, seccompProfile: { type: "RuntimeDefault" } },
+      imagePullSecrets: values.unlessEmpty("imagePullSecrets"),
       containers: [
         {
           name: "ask",
-          image,
+          image: values.pair(identity.image),
+          imagePullPolicy: values.value("image.pullPolicy"),
           args: ["--input-type=module", "--eval", ask],
           env: [{ name: "TARGET", value: identity.name() }],
           securityContext: {

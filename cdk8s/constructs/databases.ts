@@ -92,6 +92,7 @@ function podOf(values: Values, { component, port, user, mountPath, env, args, pr
     enableServiceLinks: false,
     terminationGracePeriodSeconds: 60,
     securityContext: unprivileged(user),
+    imagePullSecrets: values.unlessEmpty("imagePullSecrets"),
     containers: [
       {
         name: component,

@@ -1,3 +1,5 @@
+import { globSync, readFileSync } from "node:fs";
+import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { table } from "../../src/config-variables.ts";
 import { releaseOf } from "./release-of.ts";
@@ -50,5 +52,32 @@ describe.each(roles)("pods of %s", (role) => {
     expect(drain).toBeLessThan(spec.terminationGracePeriodSeconds);
     // src/lifecycle/parts.ts takes 2 s more before it ends the process itself.
     expect(spec.terminationGracePeriodSeconds - drain).toBeGreaterThanOrEqual(10);
+  });
+});
+
+describe("every pod that the chart makes, those of the databases and of its test too", () => {
+  const templates = join(import.meta.dirname, "..", "..", "charts", "discord-agent", "templates");
+  const specs = globSync("*.yaml", { cwd: templates })
+    .flatMap((file) => readFileSync(join(templates, file), "utf8").split("\n---\n"))
+    .filter((object) => /^ +containers:$/m.test(object));
+
+  it("is pulled with the Secrets of imagePullSecrets", () => {
+    const pulled = specs.filter((spec) => spec.includes("imagePullSecrets: {{ toJson (.Values.imagePullSecrets) }}"));
+    const componentsOf = (some: readonly string[]) =>
+      some.map((spec) => /component: (\S+)/.exec(spec)?.[1] ?? spec).toSorted();
+    expect(componentsOf(pulled)).toEqual(componentsOf(specs));
+    expect(componentsOf(specs)).toEqual(["all-in-one", "gateway", "postgres", "redis", "release-test", "worker"]);
+    const values = { imagePullSecrets: [{ name: "registry" }], postgres: { enabled: true } };
+    expect(release("all-in-one", values).get("StatefulSet", "bot-discord-agent-postgres")).toMatchObject({
+      spec: { template: { spec: { imagePullSecrets: [{ name: "registry" }] } } },
+    });
+  });
+
+  it("takes the image of the bot as image.pullPolicy says", () => {
+    const images = specs.flatMap((spec) => [...spec.matchAll(/image: .*"discord-agent\.image".*\n +(.*)/g)]);
+    expect(images).toHaveLength(6);
+    expect(new Set(images.map(([, next]) => next))).toEqual(
+      new Set(["imagePullPolicy: {{ toJson (.Values.image.pullPolicy) }}"]),
+    );
   });
 });

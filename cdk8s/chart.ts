@@ -128,9 +128,13 @@ const notes = `{{- $name := include "discord-agent.fullname" . -}}
 {{- $secret := .Values.existingSecret | default $name -}}
 discord-agent {{ .Chart.AppVersion }} is installed as {{ $name }} in {{ .Release.Namespace }} ({{ .Values.topology }}).
 
-1. Its secrets, once; the pods wait for them{{ if eq .Values.topology "all-in-one" }} or say in /status what is missing{{ end }}:
+1. Its secrets, {{ if .Values.externalSecret.enabled }}which External Secrets brings{{ else }}once{{ end }}; the pods wait for them{{ if eq .Values.topology "all-in-one" }} or say in /status what is missing{{ end }}:
+{{- if .Values.externalSecret.enabled }}
+     kubectl -n {{ .Release.Namespace }} wait --for=condition=Ready externalsecret/{{ $secret }}
+{{- else }}
      kubectl -n {{ .Release.Namespace }} create secret generic {{ $secret }} \\
        --from-literal=DISCORD_TOKEN=… --from-literal=GEMINI_API_KEY=…{{ if not .Values.postgres.enabled }} --from-literal=POSTGRESQL_URL=…{{ end }}{{ if not .Values.redis.enabled }} --from-literal=REDIS_URL=…{{ end }}
+{{- end }}
 2. Its agents:
      kubectl -n {{ .Release.Namespace }} apply -f agents.yaml
      kubectl -n {{ .Release.Namespace }} get dagent

@@ -1,7 +1,9 @@
 import { execFile } from "node:child_process";
+import { cp, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { describe, expect, it } from "vitest";
+import { temporaryFolder } from "../connections/fresh-database.ts";
 import { describeOnCluster, program } from "./cluster.ts";
 
 const run = promisify(execFile);
@@ -103,6 +105,22 @@ describeOnCluster("a chart that is to make objects of somebody else's kind", ({ 
         );
       },
     );
+
+    it("says in its notes how the Secret is made, or how to wait for it where an ExternalSecret makes it", async () => {
+      const folder = await temporaryFolder();
+      atTheEnd(() => folder.remove());
+      await cp(chart, folder.path, { recursive: true });
+      const notes = 'notes: {{ include (print .Template.BasePath "/NOTES.txt") . | toJson }}';
+      await writeFile(join(folder.path, "templates", "notes.yaml"), notes);
+      const noted = async (...args: readonly string[]) =>
+        helm("template", "bot", folder.path, "--kube-version=1.34", "--show-only=templates/notes.yaml", ...args);
+      const waits = "wait --for=condition=Ready externalsecret/bot-discord-agent";
+      expect(await noted()).toContain("create secret generic bot-discord-agent ");
+      expect(await noted()).not.toContain(waits);
+      const external = await noted("--set", "externalSecret.enabled=true,externalSecret.storeName=vault");
+      expect(external).toContain(waits);
+      expect(external).not.toContain("create secret");
+    });
 
     it("is refused with a value that does not exist, by its name", async () => {
       await expect(render("--set", "gatway.replicas=2")).rejects.toThrow(/additional properties 'gatway' not allowed/);

@@ -36,3 +36,14 @@ describe("Chart.yaml", () => {
     expect(() => chartYaml("99.0.0", valuesSchema.parse({}))).toThrow("say under changes what version 99.0.0 changes");
   });
 });
+
+it("NOTES.txt has a Secret made by hand only where no ExternalSecret makes it", () => {
+  const notes = readFileSync(join(root, "charts", "discord-agent", "templates", "NOTES.txt"), "utf8");
+  const branches =
+    /^\{\{- if \.Values\.externalSecret\.enabled \}\}\n(.*)\n\{\{- else \}\}\n([^]*?)\n\{\{- end \}\}\n/m.exec(notes);
+  expect(branches?.slice(1)).toEqual([
+    expect.stringMatching(/ wait --for=condition=Ready externalsecret\/\{\{ \$secret \}\}$/),
+    expect.stringContaining(" create secret generic {{ $secret }} "),
+  ]);
+  expect(notes.split(" create secret ")).toHaveLength(2);
+});

@@ -267,7 +267,7 @@ export function renderEnvironmentFile(): string {
 #   docker compose --profile production up -d --wait
 # The same file serves a cluster, and a process on its own; the hosts postgres and redis are those of compose.yaml:
 #   npm run synth -- --env-file .env --values my.yaml --out mine
-#   node --env-file=.env src/main.ts
+#   node_modules/.bin/node --env-file=.env src/main.ts
 #
 # DISCORD_TOKEN_<AGENT>=… gives an agent a bot of its own to speak with.
 # Made from src/config-variables.ts; \`npx vitest run test/config -u\` writes it anew.

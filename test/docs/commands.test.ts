@@ -101,6 +101,13 @@ function at(value: unknown, path: string): unknown {
   return path.split(".").reduce((inner, key) => (inner as Record<string, unknown> | undefined)?.[key], value);
 }
 
+it.each([...pages, ".env.production"])(
+  "%s starts sources with the Node of the project, as a machine's own may be too old",
+  (path) => {
+    expect(read(path).match(/(?<!npx |[/\w])node(?: -\S+)* [\w./-]+\.ts\b/g) ?? []).toEqual([]);
+  },
+);
+
 it("flags of npm run synth and npm run package on the pages are those that the scripts read", () => {
   for (const [script, file] of [
     ["synth", "cdk8s/main.ts"],

@@ -39,5 +39,7 @@ ENV PATH=/nodejs/bin:/usr/local/bin:/usr/bin:/bin NODE_ENV=production HEALTH_CHE
 EXPOSE 8000
 STOPSIGNAL SIGTERM
 HEALTHCHECK --interval=5s --timeout=3s --start-period=60s --retries=6 CMD ["node", "/app/dist/main.js", "healthy"]
+# A base may have another one, or none, and the arguments of a gateway begin with a flag of Node.
+ENTRYPOINT ["node"]
 # Without POSTGRESQL_URL everything is kept in /data: mount a volume there.
 CMD ["dist/main.js", "--data", "/data", "--agents", "/app/agents.yaml"]

@@ -29,6 +29,15 @@ describe("docs/operations/image.md", () => {
     expect(page).toContain(`for image in ${buildBase} ${base}; do`);
   });
 
+  it("is right in that a base needs nothing but Node on the path: the image has an entrypoint of its own, for a first argument that is a file or a flag", () => {
+    expect(page).toContain("its own entrypoint, `node`");
+    const [, last = ""] = read("Dockerfile").split("\nFROM ${BASE}\n");
+    expect(last).toMatch(/^ENTRYPOINT \["node"\]\n(?:#.*\n)*CMD \["dist\/main\.js",/m);
+    const manifests = read("k8s", "production", "10-discord-agent.yaml");
+    expect(manifests).toMatch(/^ +(?:- )?args:\n +- --optimize-for-size$/m);
+    expect(manifests).not.toMatch(/^ +(?:- )?command:/m);
+  });
+
   it("is right in that nothing has to be reaped: the program starts no process and no worker", () => {
     const starts = /(?:from|import\(|require\() ?["'](?:node:)?(?:child_process|worker_threads|cluster)["']/;
     const sources = globSync("src/**/*.ts", { cwd: root });

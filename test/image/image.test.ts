@@ -14,6 +14,7 @@ interface Inspected {
   readonly Config: {
     readonly User: string;
     readonly StopSignal: string;
+    readonly Entrypoint: readonly string[];
     readonly Env: readonly string[];
     readonly Labels: Readonly<Record<string, string>>;
   };
@@ -44,7 +45,7 @@ describeWithEngine("the image", () => {
     const { Size, Config } = await inspect(image);
     process.stdout.write(`${JSON.stringify({ image, bytes: Size, goalBytes })}\n`);
     expect(Size).toBeLessThan(goalBytes);
-    expect(Config).toMatchObject({ User: "65532:65532", StopSignal: "SIGTERM" });
+    expect(Config).toMatchObject({ User: "65532:65532", StopSignal: "SIGTERM", Entrypoint: ["node"] });
     expect(Config.Env.filter((one) => /TOKEN|KEY|PASSWORD|SECRET|URL/.test(one))).toEqual([]);
     expect(await docker(["run", "--rm", image, "dist/main.js", "--version"])).toBe(`${image.split(":")[1]}\n`);
   });

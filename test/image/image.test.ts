@@ -29,6 +29,11 @@ const goalBytes = 200_000_000;
 /** How every runtime that we describe runs it. */
 const confined = ["--read-only", "--cap-drop", "ALL", "--security-opt", "no-new-privileges", "--tmpfs", "/tmp"];
 
+/** Asked of Node, the image's entrypoint, as there is no shell. */
+const sizeOfProgram = `const { readdirSync, statSync } = require("node:fs");
+const files = readdirSync("/app/dist", { recursive: true }).map((name) => statSync("/app/dist/" + name));
+console.log(files.reduce((sum, { size }) => sum + size, 0));`;
+
 const inspect = async (name: string): Promise<Inspected> =>
   (JSON.parse(await docker(["image", "inspect", name])) as [Inspected])[0];
 const build = (tag: string, ...args: string[]) => docker(["build", "--quiet", "--tag", tag, ...args, "."]);
@@ -48,6 +53,13 @@ describeWithEngine("the image", () => {
     expect(Config).toMatchObject({ User: "65532:65532", StopSignal: "SIGTERM", Entrypoint: ["node"] });
     expect(Config.Env.filter((one) => /TOKEN|KEY|PASSWORD|SECRET|URL/.test(one))).toEqual([]);
     expect(await docker(["run", "--rm", image, "dist/main.js", "--version"])).toBe(`${image.split(":")[1]}\n`);
+  });
+
+  it("has a program as large as docs/operations/image.md says", async () => {
+    const page = await readFile(join(root, "docs", "operations", "image.md"), "utf8");
+    const said = Number(/`dist` \| (\d+) \|/.exec(page)?.[1]);
+    const bytes = Number(await docker(["run", "--rm", image, "--eval", sizeOfProgram]));
+    expect(Math.abs(bytes / 1_000_000 - said)).toBeLessThan(1);
   });
 
   it("is labelled with what it is, of which version and commit, as OCI names it", async () => {

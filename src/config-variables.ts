@@ -1,5 +1,6 @@
 import * as z from "zod";
 import { readRedisUrl } from "./connections/redis-url.ts";
+import { longestTurnSeconds } from "./inbox/queue.ts";
 
 /** One variable: what it takes, how it is read, and what it means. Its key is its name; `alias` is an older name. */
 export interface Variable<T> {
@@ -36,7 +37,6 @@ const word = <const W extends string>(...words: W[]) => [z.enum(words), `one of 
 const pattern = (form: RegExp, takes: string) => [z.string().regex(form), takes] as const;
 const url = (isGood: (url: URL) => boolean, takes: string) =>
   [z.string().refine((text) => URL.canParse(text) && isGood(new URL(text))), takes] as const;
-
 const scheme = (...schemes: string[]) =>
   url(
     ({ protocol }) => schemes.includes(protocol),
@@ -63,7 +63,7 @@ const shards = [
   "auto or a number of shards",
 ] as const;
 const modelName = pattern(/^[\w./-]{1,100}$/, "the name of a model: letters, digits, dots, dashes");
-const minutes90 = whole(1, 5_400);
+const minutes90 = whole(1, longestTurnSeconds);
 const milliseconds = whole(1, 600_000);
 const many = whole(1, 1_000_000_000);
 

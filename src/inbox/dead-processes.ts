@@ -1,7 +1,7 @@
 import type { PgBoss } from "pg-boss";
 import type { Database } from "../connections/postgres.ts";
 import type { Logger } from "../log.ts";
-import { queue } from "./keeping.ts";
+import { queue } from "./queue.ts";
 
 /** How often processes look for others that died. */
 export const searchEveryMs = 2_500;

@@ -20,7 +20,8 @@ import {
   type Draft,
   type Turn,
 } from "./turns.ts";
-import { asBossDb, jobId, keepAll, queue, queueAnew } from "./keeping.ts";
+import { asBossDb, jobId, keepAll, queueAnew } from "./keeping.ts";
+import { openQueue, queue } from "./queue.ts";
 
 /** Where a message is kept until it has been answered. The job in the queue and the row of the turn change together. */
 export interface Inbox extends Component {
@@ -160,8 +161,7 @@ function makeLife(
         await stopBoss();
         throw error;
       });
-      if (migrates)
-        await boss.createQueue(queue, { policy: "key_strict_fifo", retryLimit: 1_000_000, heartbeatSeconds: 60 });
+      if (migrates) await openQueue(boss, database);
       // Fills the library's cache of queues, which it would otherwise read around a transaction that holds the only connection.
       await boss.touch(queue, [jobId("0")]);
       if (alone) await reclaim(database, boss);

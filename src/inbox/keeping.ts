@@ -1,10 +1,9 @@
 import type { Db, PgBoss } from "pg-boss";
 import type { Sql } from "../connections/postgres.ts";
 import type { Envelope, Priority, Snowflake } from "../envelope.ts";
+import { queue } from "./queue.ts";
 import { insertTurns } from "./turns.ts";
 
-/** The one queue of the product. */
-export const queue = "inbox";
 const priorities: Readonly<Record<Priority, number>> = { mention: 30, reply: 20, ambient: 10, background: 0 };
 
 /** Lets pg-boss work inside our transactions. */

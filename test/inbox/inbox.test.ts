@@ -1,4 +1,3 @@
-import { PgBoss } from "pg-boss";
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { pino } from "pino";
 import type { Database } from "../../src/connections/postgres.ts";
@@ -6,6 +5,7 @@ import { makeInbox, type Inbox } from "../../src/inbox/inbox.ts";
 import { describeOnEveryDatabase } from "../servers/databases.ts";
 import { envelope } from "./envelopes.ts";
 import { byItself } from "./by-itself.ts";
+import { supervise } from "./supervise.ts";
 
 const log = pino({ level: "silent" });
 const nothing = async () => {};
@@ -126,9 +126,5 @@ await describeOnEveryDatabase("the inbox", ({ open, alone }) => {
 /** What any of the processes on a server does about the turns of one that has not been heard of for longer than a heartbeat. */
 async function findDead(database: Database): Promise<void> {
   await database.query("update pgboss.job set heartbeat_on = now() - interval '61 seconds' where state = 'active'");
-  const db = { executeSql: async (text: string, values?: unknown[]) => ({ rows: await database.query(text, values) }) };
-  const boss = new PgBoss({ db, supervise: false, schedule: false });
-  await boss.start();
-  await boss.supervise("inbox");
-  await boss.stop({ graceful: false, close: false });
+  await supervise(database);
 }

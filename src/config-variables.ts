@@ -132,7 +132,7 @@ export const table = {
   DISCORD_HOLD_EVENTS: variable(
     whole(10, 1_000_000),
     "10000",
-    "Events a shard holds while Postgres is away; then it hangs up and resumes later",
+    "Events that each shard of a process holds in memory while Postgres is away; one with more hangs up and resumes later",
   ),
   TARGET_GUILD_ID: variable(
     pattern(/^\d{17,20}$/, "a Discord id: 17 to 20 digits"),

@@ -5,7 +5,7 @@ import type { Logger } from "../log.ts";
 import type { Metrics } from "../metrics.ts";
 import { makeClient } from "./client.ts";
 import { endsSession, fatalCodes } from "./close-codes.ts";
-import type { Lease } from "./leases.ts";
+import type { Lease, Progress } from "./leases.ts";
 import { pause, untilAborted } from "../resilience/policies.ts";
 import { backoffMs, untilGranted } from "./identify.ts";
 import { makeSequence } from "./sequence.ts";
@@ -29,8 +29,8 @@ export interface Shard {
   silentForMs(): number | null;
   /** Hangs up so that any process can resume the session; nothing is dispatched any more. */
   handOver(): Promise<void>;
-  /** Hangs up for a while; `resume` connects again and asks for everything after `watermark`. */
-  suspend(): { resume: (watermark: number) => void };
+  /** Hangs up for a while; the returned function connects again and asks for everything after what is `stored`. */
+  suspend(): (stored: Progress | null) => void;
 }
 
 export interface ShardOptions {
@@ -109,13 +109,13 @@ class LiveShard implements Shard {
     await this.#hangUp();
   }
 
-  suspend(): { resume: (watermark: number) => void } {
+  suspend(): (stored: Progress | null) => void {
     void this.#hangUp();
-    return {
-      resume: (watermark) => {
-        this.#sequence.goBackTo(watermark);
-        if (!this.#over.signal.aborted) this.#connect();
-      },
+    return (stored) => {
+      // A session of which nothing is stored has numbers of its own; another one brings anew what it brought.
+      if (stored?.sessionId !== this.#session?.sessionId) this.#session = null;
+      this.#sequence.goBackTo(stored?.watermark ?? 0);
+      if (!this.#over.signal.aborted) this.#connect();
     };
   }
 

@@ -33,8 +33,8 @@ interface WriterOptions {
   /** More events than this are not held. */
   readonly hold: number;
   readonly onFenced: (error: Fenced) => void;
-  /** Too many are held: whoever pushes must stop, and begin after `watermark` when `again` is called. */
-  readonly onOverflow: () => { readonly resume: (watermark: number) => void };
+  /** Too many are held: whoever pushes must stop, and go on after what is `stored` when the returned function is called. */
+  readonly onOverflow: () => (stored: Progress | null) => void;
   readonly metrics: Metrics;
   readonly log: Logger;
 }
@@ -56,7 +56,7 @@ class BatchWriter implements Writer {
   #queue: Item[] = [];
   #progress: Progress | null = null;
   #running: Promise<void> | null = null;
-  #overflow: { readonly resume: (watermark: number) => void } | null = null;
+  #overflow: ReturnType<WriterOptions["onOverflow"]> | null = null;
   #fenced = false;
   #isAway = false;
 
@@ -68,7 +68,7 @@ class BatchWriter implements Writer {
   push(item: Item): void {
     if (this.#fenced || this.#overflow !== null || this.#stopping.signal.aborted) return;
     this.#queue.push(item);
-    if (this.#queue.length > this.#options.hold && this.#progress !== null) this.#drop();
+    if (this.#queue.length > this.#options.hold) this.#drop();
     this.#running ??= this.#run();
   }
 
@@ -128,10 +128,10 @@ class BatchWriter implements Writer {
   }
 
   #goOn(): void {
-    if (this.#overflow === null || this.#progress === null || this.#queue.length > 0) return;
-    const { resume } = this.#overflow;
+    if (this.#overflow === null || this.#queue.length > 0) return;
+    const resume = this.#overflow;
     this.#overflow = null;
-    resume(this.#progress.watermark);
+    resume(this.#progress);
   }
 
   /** Resolves to how often in a row a batch has failed while Postgres answered. */

@@ -57,7 +57,8 @@ export class ProgressShow {
   }
 
   show(envelope: Envelope, progress: Progress): void {
-    if (progress.kind === "ignored") {
+    // Who did not call is promised nothing.
+    if (progress.kind === "ignored" || (progress.kind === "deferred" && !envelope.addressed)) {
       const known = this.#lives.get(envelope.messageId);
       if (known !== undefined) void this.#end(known);
       return;
@@ -139,7 +140,7 @@ export class ProgressShow {
       const time = `<t:${Math.ceil(progress.untilMs / 1000)}:T>`;
       this.#want(live, phrase(locale, "deferred", { time }));
       clearTimeout(live.typing);
-      void live.saying?.then(() => this.#end(live));
+      void Promise.resolve(live.saying).then(() => this.#end(live));
     }
   }
 

@@ -2,6 +2,7 @@ import { pino } from "pino";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import type { Progress } from "../../src/chat/chat.ts";
 import { ProgressShow } from "../../src/discord/progress.ts";
+import { DiscordRefused } from "../../src/discord/rest.ts";
 import { envelope } from "../inbox/envelopes.ts";
 
 describe("a slow answer as it is written", () => {
@@ -32,5 +33,63 @@ describe("a slow answer as it is written", () => {
       ["teo", "And I am the one who knows about such things. …"],
     ]);
     await show.stop();
+  });
+});
+
+describe("an answer that is put off", () => {
+  beforeEach(() => void vi.useFakeTimers());
+  afterEach(() => void vi.useRealTimers());
+
+  /** A show that notes what it says and counts what each sign costs; `refuse` makes Discord refuse all that is said. */
+  const open = () => {
+    const seen = { said: [] as string[], typed: 0, looked: 0, refuse: false };
+    const show = new ProgressShow({
+      say: async (_, __, text) => {
+        if (seen.refuse) throw new DiscordRefused(50_013, "Missing Permissions");
+        seen.said.push(text);
+      },
+      restore: async () => {},
+      type: async () => void (seen.typed += 1),
+      isOver: async () => {
+        seen.looked += 1;
+        return false;
+      },
+      log: pino({ enabled: false }),
+    });
+    return { seen, show };
+  };
+  const deferred = { kind: "deferred", untilMs: 3_600_000, sentence: "" } as const satisfies Progress;
+  const minutes = (count: number) => vi.advanceTimersByTimeAsync(count * 60_000);
+
+  it("is shown no more and costs nothing more, and who did not call is told nothing", async () => {
+    const { seen, show } = open();
+    const ambient = { ...envelope(1), addressed: false };
+    show.show(ambient, { kind: "thinking" });
+    await vi.advanceTimersByTimeAsync(1_000);
+    expect(seen).toMatchObject({ typed: 1, looked: 1 });
+    show.show(ambient, deferred);
+    await minutes(14);
+    expect(seen).toEqual({ said: [], typed: 1, looked: 1, refuse: false });
+    expect(await show.finish(ambient.messageId)).toBeNull();
+  });
+
+  it("is told who called, and then shown no more", async () => {
+    const { seen, show } = open();
+    show.show(envelope(1), { kind: "thinking" });
+    await vi.advanceTimersByTimeAsync(1_000);
+    show.show(envelope(1), deferred);
+    await minutes(14);
+    expect(seen).toMatchObject({ said: [expect.stringContaining("<t:3600:T>")], typed: 1 });
+    expect(await show.finish("1")).toBeNull();
+  });
+
+  it("is forgotten also where Discord lets nothing be said", async () => {
+    const { seen, show } = open();
+    seen.refuse = true;
+    show.show(envelope(1), { kind: "waiting", waitMs: 10_000, ahead: 3 });
+    await vi.advanceTimersByTimeAsync(5_000);
+    show.show(envelope(1), deferred);
+    await minutes(14);
+    expect(await show.finish("1")).toBeNull();
   });
 });

@@ -3,6 +3,7 @@ import pg from "pg";
 import { asError, Misconfigured } from "../errors.ts";
 import type { Component } from "../lifecycle/component.ts";
 import type { Logger } from "../log.ts";
+import { watchClock } from "./clock.ts";
 import { clientOptions, type Sql } from "./postgres.ts";
 
 /** Why the processes of one database call each other. */
@@ -124,7 +125,7 @@ function makeLine({ url, name, heard, lost, log }: LineOptions) {
   let counting: NodeJS.Timeout | undefined;
   const broke = (error: Error) =>
     log.warn({ component: "notices", reason: error.message }, "the line to other processes broke");
-  const census = makeCensus((asked, error) => {
+  const census = makeCensus(watchClock(log), (asked, error) => {
     // A line that answers nothing hears nothing either.
     if (asked !== client) return;
     broke(error);
@@ -174,8 +175,8 @@ function makeLine({ url, name, heard, lost, log }: LineOptions) {
   };
 }
 
-/** How many processes of each name there are; while it cannot be asked, what was last known is good enough. */
-function makeCensus(onFailure: (asked: pg.Client, error: Error) => void) {
+/** How many processes of each name there are, and what time it is; while it cannot be asked, what was last known is good enough. */
+function makeCensus(compareClocks: ReturnType<typeof watchClock>, onFailure: (asked: pg.Client, error: Error) => void) {
   let counts: ReadonlyMap<string, number> = new Map();
   let isAsking = false;
   return {
@@ -184,10 +185,13 @@ function makeCensus(onFailure: (asked: pg.Client, error: Error) => void) {
       if (isAsking) return;
       isAsking = true;
       try {
-        const { rows } = await asked.query<{ name: string; n: number }>(
-          `select application_name as name, count(*)::int as n from pg_stat_activity
+        const askedMs = Date.now();
+        const { rows } = await asked.query<{ name: string; n: number; now: Date }>(
+          `select application_name as name, count(*)::int as n, now() from pg_stat_activity
            where datname = current_database() and application_name <> '' group by 1`,
         );
+        const [first] = rows;
+        if (first !== undefined) compareClocks(askedMs, first.now.getTime(), Date.now());
         counts = new Map(rows.map((row) => [row.name, row.n]));
       } catch (error) {
         onFailure(asked, asError(error));

@@ -98,6 +98,45 @@ describeUnless(await whyNoPostgres(), "calls between processes", () => {
     expect(third.notices.processes("worker", "all-in-one")).toBe(3);
   });
 
+  it("tell once that the clock is wrong, and once more when it was right in between", async () => {
+    const said: string[] = [];
+    const tells = pino({}, { write: (line) => void said.push(String((JSON.parse(line) as { msg: unknown }).msg)) });
+    const real = Date.now.bind(Date);
+    const clock = vi.spyOn(Date, "now");
+    const isOffBy = (minutes: number) => clock.mockImplementation(() => real() + minutes * 60_000);
+    const lastAsked = async () => {
+      const [row] = await database.query<{ at: string }>(
+        "select query_start::text as at from pg_stat_activity where application_name = 'discord-agent worker' and datname = current_database()",
+      );
+      return row?.at;
+    };
+    const saysFiveSecondsLater = async (minutes: number) => {
+      isOffBy(minutes);
+      const before = await lastAsked();
+      vi.advanceTimersByTime(5_000);
+      await vi.waitFor(async () => expect(await lastAsked()).not.toBe(before), patience);
+      return said.at(-1);
+    };
+    vi.useFakeTimers({ toFake: ["setInterval", "clearInterval"] });
+    try {
+      isOffBy(0.5);
+      const notices = makeNotices({ url: place.url, role: "worker", log: tells });
+      open.push(notices);
+      await notices.start(AbortSignal.timeout(5_000), () => {});
+      expect(said).toEqual([]);
+      await saysFiveSecondsLater(61);
+      expect(await saysFiveSecondsLater(61)).toContain("the clock of this process is 61 min ahead of the database's");
+      await saysFiveSecondsLater(0);
+      expect(await saysFiveSecondsLater(0)).toContain("the clock of this process is right again");
+      await saysFiveSecondsLater(-61);
+      expect(await saysFiveSecondsLater(-61)).toContain("the clock of this process is 61 min behind the database's");
+      expect(said).toHaveLength(3);
+    } finally {
+      clock.mockRestore();
+      vi.useRealTimers();
+    }
+  });
+
   it("say so while there is no server", async () => {
     const notices = makeNotices({ url: "postgres://nobody@127.0.0.1:1/nothing", role: "worker", log });
     await notices.start(AbortSignal.timeout(5_000), () => {});

@@ -28,7 +28,7 @@ describeUnless(missing, "a fleet whose clocks are an hour apart", () => {
   });
 
   it("answers everything once, in order, within the limits, also when another gateway takes over", async () => {
-    const [first] = await Promise.all([
+    const [first, ...others] = await Promise.all([
       fleet.start("gateway", withClock(hourMs)),
       fleet.start("worker", withClock(-hourMs)),
       fleet.start("worker", withClock(hourMs)),
@@ -44,6 +44,10 @@ describeUnless(missing, "a fleet whose clocks are an hour apart", () => {
     await fleet.answeredOnce();
     expect(fleet.discord.report().identifies).toBe(1);
     fleet.withoutFault();
+    for (const { log } of [...others, first]) {
+      const said = log.map(({ msg }) => String(msg)).filter((msg) => msg.startsWith("the clock of this process"));
+      expect(said).toEqual([expect.stringMatching(/is 60 min (?:ahead of|behind) the database's: /)]);
+    }
   });
 
   it.each([

@@ -105,7 +105,7 @@ async function speak(turn: Turn, draft: Draft, rooms: Rooms, signal: AbortSignal
   );
   const receipt = { ...draft.receipt, stageMs: { ...stageMs, speak: Math.round(performance.now() - started) } };
   // An answer made from memory alone says nothing new, and would be recalled in place of what it repeats.
-  const reply = model === "memory" ? null : { agent: name, displayName, text: draft.text, at: new Date() };
+  const reply = model === "memory" ? null : { agent: name, displayName, text: draft.text };
   // Tried again here, because the way back through the inbox would speak it a second time.
   let refresh = async () => {};
   const end = () =>

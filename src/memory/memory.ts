@@ -36,7 +36,7 @@ export interface Memory {
    * Stores what was said, one message or several that were answered together, and the reply; part of the transaction that ends the turn. Resolves to
    * what brings hot memory up to date, to be called once that transaction has committed.
    */
-  store(tx: Sql, said: readonly Envelope[], reply: SpokenReply): Promise<() => Promise<void>>;
+  store(tx: Sql, said: readonly Envelope[], reply: Reply | null): Promise<() => Promise<void>>;
   /** Drops what hot memory holds of a conversation. */
   dropRecent(conversationId: string): Promise<void>;
 }
@@ -111,10 +111,11 @@ export function makeMemory(options: MemoryOptions): Memory {
       const [first, last] = [said[0], said.at(-1)];
       if (first === undefined || last === undefined) return async () => {};
       const { conversationId } = first;
-      const change = await readRevisionChange(tx, { first, last, lines: limits.recentLines });
+      const { at, ...change } = await readRevisionChange(tx, { first, last, lines: limits.recentLines });
+      const answer = reply && { ...reply, at };
       // Last before the commit: until then it holds the counts of the scope's words, which every other turn of the guild wants.
-      await measured(options, "store", null, () => remember(tx, memoriesOf(said, reply)));
-      return () => recentTurns.append(conversationId, change, linesOf(said, reply), soon()).catch(() => {});
+      await measured(options, "store", null, () => remember(tx, memoriesOf(said, answer)));
+      return () => recentTurns.append(conversationId, change, linesOf(said, answer), soon()).catch(() => {});
     },
     dropRecent: (conversationId) => recentTurns.drop(conversationId, soon()).catch(() => {}),
   };
@@ -165,8 +166,9 @@ async function measured<T>(
 /** A cache that takes longer is none; what it does not hear of it finds out by the revision. */
 const soon = () => AbortSignal.timeout(1_000);
 
-/** What an agent has said. */
-type SpokenReply = { agent: string; displayName: string; text: string; at: Date } | null;
+/** What an agent has said. When, is told by Postgres: of an answer that a clock dates into the future, recall would say so, and it would be embedded late. */
+type Reply = { readonly agent: string; readonly displayName: string; readonly text: string };
+type SpokenReply = (Reply & { readonly at: Date }) | null;
 
 /** A reply belongs to the last message it answers. */
 function memoriesOf(said: readonly Envelope[], reply: SpokenReply): NewMemory[] {

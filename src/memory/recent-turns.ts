@@ -68,16 +68,16 @@ export async function readRevision(
   return row?.revision ?? "";
 }
 
-/** What the messages from `first` to `last` made of their conversation; asked in the transaction that ends their turn. */
+/** What the messages from `first` to `last` made of their conversation, and when, by the clock of Postgres; asked in the transaction that ends their turn. */
 export async function readRevisionChange(
   sql: Sql,
   { first, last, lines }: { first: Envelope; last: Envelope; lines: number },
-): Promise<RevisionChange> {
-  const [row] = await sql.query<RevisionChange>(
-    `select ${revisionUpTo("$3::bigint - 1")} as before, ${revisionUpTo("$4::bigint")} as after`,
+): Promise<RevisionChange & { readonly at: Date }> {
+  const [row] = await sql.query<RevisionChange & { at: Date }>(
+    `select ${revisionUpTo("$3::bigint - 1")} as before, ${revisionUpTo("$4::bigint")} as after, now() as at`,
     [first.conversationId, lines, first.messageId, last.messageId],
   );
-  return row ?? { before: "", after: "" };
+  return row ?? { before: "", after: "", at: last.receivedAt };
 }
 
 interface Row {

@@ -48,6 +48,9 @@ describeUnless(missing, "a fleet whose clocks are an hour apart", () => {
       const said = log.map(({ msg }) => String(msg)).filter((msg) => msg.startsWith("the clock of this process"));
       expect(said).toEqual([expect.stringMatching(/is 60 min (?:ahead of|behind) the database's: /)]);
     }
+    const isRight = "abs(extract(epoch from created_at - now())) < 600";
+    const remembered = "select count(*)::int as n from memories where kind = 'reply' and";
+    expect(await administer(url, `${remembered} ${isRight}`)).toEqual([{ n: 24 }]);
   });
 
   it.each([

@@ -8,7 +8,7 @@ import { deleteTurns, editTurn } from "../../src/inbox/revisions.ts";
 import { joinFollowing } from "../../src/inbox/together.ts";
 import { finishTurn, insertTurns, storeDraft, takeUpTurns, type Turn } from "../../src/inbox/turns.ts";
 import { makeMemory, type Memory } from "../../src/memory/memory.ts";
-import { readRecentTurns, type RecentLine, type RecentTurns } from "../../src/memory/recent-turns.ts";
+import { readRecentTurns, type RecentTurns } from "../../src/memory/recent-turns.ts";
 import { makeInProcessRecentTurns } from "../../src/memory/recent-turns-in-process.ts";
 import { makeRedisRecentTurns } from "../../src/memory/recent-turns-redis.ts";
 import { makeMetrics } from "../../src/metrics.ts";
@@ -130,7 +130,7 @@ describeUnless(
         const text = `re: ${turn.envelope.text}`;
         await storeDraft(tx, turn, { text, receipt });
         await finishTurn(tx, turn, { state: "answered", error: null, reference: null, receipt });
-        refresh = await memory.store(tx, turn.parts, { agent: "mira", displayName: "Mira", text, at: new Date() });
+        refresh = await memory.store(tx, turn.parts, { agent: "mira", displayName: "Mira", text });
       });
       await pause();
       if (isTold) await refresh();
@@ -156,16 +156,12 @@ describeUnless(
       return undefined;
     };
 
-    /** The moment at which an answer was stored and the one at which it was said are not the same. */
-    const plain = (all: readonly RecentLine[]) =>
-      all.map(({ agent, at: time, ...line }) => ({ ...line, agent, at: agent === null ? time : null }));
-
     const seesTheTruth = async (processes: readonly Memory[], conversation: number, id: number) => {
       const now = at(conversation, id);
-      const truth = plain(await readRecentTurns(database, now, limits));
+      const truth = await readRecentTurns(database, now, limits);
       for (const process of processes) {
         const { recent, notes } = await process.recall({ envelope: now, priority: "mention" }, silent, never);
-        expect([plain(recent), notes]).toEqual([truth, []]);
+        expect([recent, notes]).toEqual([truth, []]);
       }
     };
 

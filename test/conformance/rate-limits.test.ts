@@ -1,9 +1,8 @@
 import { pino } from "pino";
-import { afterAll, beforeAll, beforeEach, describe, expect, it, vi } from "vitest";
+import { afterAll, beforeAll, beforeEach, expect, it, vi } from "vitest";
 import { makeRedis } from "../../src/connections/redis.ts";
 import { makeMetrics } from "../../src/metrics.ts";
 import { makeInProcessRateLimits } from "../../src/resilience/rate-limits-in-process.ts";
-import { makeFleetRateLimits } from "../../src/resilience/rate-limits-of-fleet.ts";
 import { makeRedisRateLimits } from "../../src/resilience/rate-limits-redis.ts";
 import type { Ask, Limits } from "../../src/resilience/rate-limits.ts";
 import { makeTurnstile } from "../../src/resilience/turnstile.ts";

@@ -48,8 +48,9 @@ function readManifests(paths: readonly string[]): { found: FoundManifest[]; faul
       continue;
     }
     const parsed = parseManifests(file, text);
-    faults.push(...parsed.faults);
-    found.push(...parsed.found);
+    // A file may have more of them than one call may have arguments.
+    for (const fault of parsed.faults) faults.push(fault);
+    for (const one of parsed.found) found.push(one);
   }
   if (found.length === 0 && faults.length === 0) {
     faults.push({

@@ -1,6 +1,7 @@
 import { isAlias, isMap, isScalar, isSeq, LineCounter, parseAllDocuments, type Document } from "yaml";
 import { asError, type Fault } from "../errors.ts";
 import { agentManifest, type AgentManifest } from "./agent-schema.ts";
+import { readingFaults } from "./kubectl-readings.ts";
 import { fieldName, manifestFaults, valueAt, type Path } from "./manifest-faults.ts";
 
 /** One document (or one item of a List) of a manifest file. */
@@ -27,6 +28,10 @@ export function parseManifests(file: string, text: string): { found: FoundManife
     for (const document of "empty" in documents ? [] : documents) {
       faults.push(...syntaxFaults(file, document, lines));
       if (document.errors.length > 0 || document.contents === null) continue;
+      for (const { path, offset, problem, remedy } of readingFaults(document)) {
+        const where = `${file}:${lines.linePos(offset).line} ${fieldName(path)}`.trim();
+        faults.push({ where, problem, remedy });
+      }
       const value: unknown = withoutNulls(document.toJS());
       if (value === undefined) continue;
       for (const { prefix, item } of itemsOf(value)) {

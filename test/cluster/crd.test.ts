@@ -16,6 +16,12 @@ const good = { displayName: "Mira", description: "Plans", prompt: "You are Mira.
 const agent = (spec: object, name = "mira") =>
   JSON.stringify({ apiVersion: "discord-agent.dev/v1alpha1", kind: "Agent", metadata: { name, namespace }, spec });
 
+/** As a person writes it; each field is a line of the spec. */
+const written = (...fields: readonly string[]) =>
+  ["apiVersion: discord-agent.dev/v1alpha1", "kind: Agent", `metadata: {name: mira, namespace: ${namespace}}`, "spec:"]
+    .concat(["description: Plans", "prompt: You are Mira.", ...fields].map((field) => `  ${field}`))
+    .join("\n");
+
 const refused: readonly (readonly [string, string, string])[] = [
   ["no prompt at all", agent({ ...good, prompt: undefined }), "add spec.prompt"],
   [
@@ -41,6 +47,10 @@ const refused: readonly (readonly [string, string, string])[] = [
   ["a field that does not exist", agent({ ...good, promt: "x" }), 'unknown field "spec.promt"'],
   ["a temperature that is too hot", agent({ ...good, model: { temperature: 3 } }), "less than or equal to 2"],
   ["a hand-off to no name", agent({ ...good, handoffs: ["Teo!"] }), "spec.handoffs[0]"],
+  ["On as a name", written("displayName: On"), 'must be of type string: "boolean"'],
+  ["words that mean true", written("displayName: M", "triggers: {keywords: [yes, y]}"), 'type string: "boolean"'],
+  ["words that mean false", written("displayName: M", "triggers: {keywords: [no, off, n]}"), 'type string: "boolean"'],
+  ["a number with underscores", written("displayName: M", "triggers: {keywords: [1_000]}"), 'type string: "integer"'],
 ];
 
 /** Whether `discord-agent validate` has nothing against a manifest. */
@@ -122,6 +132,16 @@ describe.skipIf(reason !== null)(`the custom resource Agent${reason === null ? "
     expect(err).toContain(words);
     expect(code).not.toBe(0);
     expect(isValidOffline(manifest)).toBe(false);
+  });
+
+  it("takes words that mean true as true, which validate refuses", () => {
+    const manifest = written("displayName: M", "channels: {weights: {on: 1}}", "triggers: {mention: yes}");
+    const args = ["apply", "--dry-run=server", "-o", "json", "-f", "-"];
+    const { spec } = JSON.parse(mustKubectl(args, manifest)) as { spec: object };
+    expect(spec).toMatchObject({ channels: { weights: { true: 1 } }, triggers: { mention: true } });
+    expect(isValidOffline(manifest.replace("yes", "true"))).toBe(false);
+    expect(isValidOffline(manifest.replace("{on:", '{"on":'))).toBe(false);
+    expect(isValidOffline(manifest.replace("yes", "true").replace("{on:", '{"on":'))).toBe(true);
   });
 
   it("refuses of random manifests those that validate refuses offline, and no other", () => {

@@ -149,7 +149,7 @@ describe("a fault names its line, its field and a remedy", () => {
     ],
     [
       "a ConfigMap",
-      manifest("a").replace(/prompt: .*/, "promptFrom: {configMapKeyRef: {name: x, key: y}}"),
+      manifest("a").replace(/prompt: .*/, "promptFrom: {configMapKeyRef: {name: x, key: k}}"),
       "agents.yaml:8 spec.promptFrom.configMapKeyRef: names a ConfigMap, which only a cluster has. Write the prompt into spec.prompt, or into a file for promptFrom.file",
     ],
     [
@@ -251,6 +251,8 @@ describe("a file that is none", () => {
   });
 
   it("a nesting without end", () => expect(faultsOf("[".repeat(200_000)).length).toBeGreaterThan(0));
+
+  it("nothing but faults", () => expect(faultsOf(`[${"y,".repeat(150_000)}]`).length).toBeGreaterThan(150_000));
 
   it("a missing file and an empty folder", () => {
     expect(validateFiles([join(folder, "none.yaml")]).faults[0]?.problem).toBe("is not there");

@@ -20,7 +20,7 @@ function write(text: string): string {
 describe("validate says what a cluster would say", () => {
   const promptFrom = (source: string) => manifest("a").replace(/prompt: .*/, `promptFrom: ${source}`);
   it("of what only a cluster can resolve", () => {
-    const reference = "{name: x, key: y}";
+    const reference = "{name: x, key: k}";
     expect(validateFiles([write(promptFrom(`{configMapKeyRef: ${reference}}`))]).faults).toEqual([]);
     const voice = `voice: {tokenFrom: {secretKeyRef: ${reference}}}`;
     expect(validateFiles([write(manifest("a", voice))])).toEqual({ agents: 1, faults: [] });
@@ -31,7 +31,7 @@ describe("validate says what a cluster would say", () => {
     ["promptFrom", promptFrom("{}"), "names nothing"],
     [
       "promptFrom.configMapKeyRef.name",
-      promptFrom("{configMapKeyRef: {name: X_Y, key: y}}"),
+      promptFrom("{configMapKeyRef: {name: X_Y, key: k}}"),
       "has another form than expected",
     ],
     ["prompt", manifest("a").replace(/ {2}prompt: .*\n/, ""), "is missing"],

@@ -138,7 +138,7 @@ it("a folder is followed: files come and go, and prompts in files change", async
 });
 
 it("does not start without a good first state, and says every fault", async () => {
-  writeFileSync(path, manifest("a", "handoffs: [x, y]"));
+  writeFileSync(path, manifest("a", "handoffs: [x, z]"));
   const refusal = await watch().catch((error: unknown) => error);
   expect(refusal).toBeInstanceOf(Misconfigured);
   expect((refusal as Misconfigured).faults).toHaveLength(2);

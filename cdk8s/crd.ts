@@ -1,5 +1,5 @@
 import * as z from "zod";
-import { agentManifest } from "../src/settings/agent-schema.ts";
+import { agentManifest, httpsAddress } from "../src/settings/agent-schema.ts";
 import { structuralSchema, type Additions, type Rule, type Schema } from "./structural-schema.ts";
 
 /** The API group and version of the custom resource. */
@@ -59,7 +59,7 @@ const voiceRules: readonly Rule[] = [
 
 const avatarRules: readonly Rule[] = [
   {
-    rule: "isURL(self) && url(self).getScheme() == 'https' && url(self).getHost() != ''",
+    rule: `self.matches(r'${httpsAddress}')`,
     message: "avatarUrl must be an https address, such as https://example.org/mira.png",
   },
 ];

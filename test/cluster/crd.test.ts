@@ -81,7 +81,35 @@ const bases = [
   { ...full, prompt: undefined, promptFrom: { configMapKeyRef: reference } },
   { ...full, voice: { tokenFrom: { secretKeyRef: reference } } },
 ];
-const strangeTexts = ["", " ", "x", "X_y", "a.b", "https://example.org", "https:example.org", "x".repeat(300)];
+const strangeAddresses = [
+  "https://example.org",
+  "https:example.org",
+  "HTTPS://example.org",
+  "https://",
+  "https:///x",
+  "https://?x",
+  "https://example.org/100%.png",
+  "https://example.org/%7e.png?a=%zz",
+  "https://a\\b.org/x.png",
+  "https://a b.org",
+  "https://x:99999/",
+  "https://x:65536",
+  "https://x:65535",
+  "https://x:8443/a#b",
+  "https://x:/",
+  "https://x:y",
+  "https://me@x.org/",
+  "https://[::1]/",
+  "https://[::1",
+  "https://bücher.example/ü.png",
+  "https://x.org/a b.png",
+  "https://x.org/a\nb.png",
+  "https://x.org/\\",
+  "https://x.org?y",
+  "https://999.1.1.1",
+  "https://x^y.org",
+];
+const strangeTexts = ["", " ", "x", "X_y", "a.b", "x".repeat(300), ...strangeAddresses];
 const strangeNumbers = [0, 1, -1, 0.5, 3, 1e9, 1e9 + 1];
 const strangeRest = [true, false, [], ["x"], [""], [1], {}, { x: 1 }, { x: 0.5 }, reference];
 const strange = fc.constantFrom<unknown>(...strangeTexts, ...strangeNumbers, ...strangeRest);
@@ -158,6 +186,12 @@ describe.skipIf(reason !== null)(`the custom resource Agent${reason === null ? "
     ).toEqual([]);
     for (const verdict of [true, false])
       expect(verdicts.filter(({ cluster }) => cluster === verdict).length).toBeGreaterThan(20);
+  });
+
+  it.each(strangeAddresses)("says of the address %j what validate says", (avatarUrl) => {
+    const manifest = agent({ ...good, voice: { webhook: { avatarUrl } } });
+    const { code } = kubectl(["apply", "--dry-run=server", "-f", "-"], manifest);
+    expect(code === 0).toBe(isValidOffline(manifest));
   });
 
   it("takes the agents of the laptop as they are, and fills in the defaults", () => {

@@ -41,4 +41,20 @@ describe("validate says what a cluster would say", () => {
     expect(fault?.where).toMatch(new RegExp(`^\\S+ spec\\.${field}$`));
     expect(fault?.problem).toBe(problem);
   });
+
+  const addressFaults = (address: string) => {
+    const voice = `voice: {webhook: {avatarUrl: ${JSON.stringify(address)}}}`;
+    return validateFiles([write(manifest("a", voice))]).faults.map(({ problem }) => problem);
+  };
+  it.each(["https:///x", "https://example.org/100%.png", "https://a\\b.org/x.png", "https://x:99999/", "https://x/\n"])(
+    "of %j, which is no address",
+    (address) => expect(addressFaults(address)).toEqual(["has another form than expected"]),
+  );
+  it.each(["https://x:65535", "https://bücher.example/%C3%BC.png?size=128#x"])(
+    "of %j, which is an address",
+    (address) => expect(addressFaults(address)).toEqual([]),
+  );
+  it("of an address that is too long", () => {
+    expect(addressFaults(`https://${"x".repeat(900_000)}`)).toEqual(["is more than 2048 characters"]);
+  });
 });

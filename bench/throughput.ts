@@ -78,7 +78,16 @@ async function measureOurs(postgres: string, redis: string): Promise<number> {
     requestStop: () => {},
   };
   const agentsPath = join(import.meta.dirname, "..", "agents.yaml");
-  const options = { config, version: "bench", dataDir: "data", agentsPath, lifecycle, metrics: makeMetrics(), log };
+  const options = {
+    config,
+    secrets: {},
+    version: "bench",
+    dataDir: "data",
+    agentsPath,
+    lifecycle,
+    metrics: makeMetrics(),
+    log,
+  };
   const foundation = makeFoundation(options, () => async () => []);
   let answered = 0;
   const chat: Chat = {

@@ -33,7 +33,8 @@ const options = {
   help: { type: "boolean", default: false },
 } as const;
 
-type Flags = { data: string; agents: string; as?: string; json: boolean };
+/** What the process was started with, beside its configuration: its flags, and what files of SECRETS_DIR held. */
+type Given = { data: string; agents: string; as?: string; json: boolean; secrets: Readonly<Record<string, string>> };
 
 const exitMisconfigured = 78;
 const healthyMs = 2_500;
@@ -51,25 +52,27 @@ async function main(): Promise<void> {
   if (positionals[0] === "healthy") return healthy();
   if (positionals.length > 0)
     return refuse([{ where: "arguments", problem: `"${positionals[0]}" is no command`, remedy: "See --help" }]);
-  const config = await configuration();
-  if (config === null) return;
-  if (config.discord.token !== null || config.role === "migrate") await serve(config, values);
-  else if (config.agentsFrom === "kubernetes") await waitForToken(config, values);
-  else await converse(config, values);
+  const configured = await configuration();
+  if (configured === null) return;
+  const { config, secrets } = configured;
+  const given = { ...values, secrets };
+  if (config.discord.token !== null || config.role === "migrate") await serve(config, given);
+  else if (config.agentsFrom === "kubernetes") await waitForToken(config, given);
+  else await converse(config, given);
 }
 
 /** Draws the prompt first and loads everything else behind it. */
-async function converse(config: Config, flags: Flags): Promise<void> {
+async function converse(config: Config, given: Given): Promise<void> {
   const interactive = process.stdin.isTTY && process.stdout.isTTY;
-  const log = makeLogger(config.logLevel, interactive ? logBehind(flags.data) : process.stderr);
+  const log = makeLogger(config.logLevel, interactive ? logBehind(given.data) : process.stderr);
   const run = Promise.withResolvers<Run>();
   const terminal = makeTerminal({
     input: process.stdin,
     output: process.stdout,
     env: process.env,
-    json: flags.json,
+    json: given.json,
     maxMessageChars: config.maxMessageChars,
-    ...(flags.as === undefined ? {} : { author: flags.as }),
+    ...(given.as === undefined ? {} : { author: given.as }),
     log,
     now: () => new Date(),
     onDone: () => void run.promise.then((it) => it.requestStop()),
@@ -80,43 +83,43 @@ async function converse(config: Config, flags: Flags): Promise<void> {
   });
   terminal.open();
   const { talkInTerminal } = await import("./roles/terminal.ts");
-  run.resolve(await live(config, flags, log, (role) => talkInTerminal(role, terminal)));
+  run.resolve(await live(config, given, log, (role) => talkInTerminal(role, terminal)));
 }
 
 /** Lives on Discord until a signal ends it. Each role loads only what it needs. */
-async function serve(config: Config, flags: Flags): Promise<void> {
+async function serve(config: Config, given: Given): Promise<void> {
   const log = logOf(config);
   switch (config.role) {
     case "all-in-one":
-      await live(config, flags, log, (await import("./roles/all-in-one.ts")).talkOnDiscord);
+      await live(config, given, log, (await import("./roles/all-in-one.ts")).talkOnDiscord);
       break;
     case "gateway":
-      await live(config, flags, log, (await import("./roles/gateway.ts")).hearDiscord);
+      await live(config, given, log, (await import("./roles/gateway.ts")).hearDiscord);
       break;
     case "worker":
-      await live(config, flags, log, (await import("./roles/worker.ts")).answerDiscord);
+      await live(config, given, log, (await import("./roles/worker.ts")).answerDiscord);
       break;
     case "migrate":
-      await migrateOnce(config, flags, log);
+      await migrateOnce(config, given, log);
   }
 }
 
 /** Lives in a cluster without Discord, until its Secret has a token. */
-async function waitForToken(config: Config, flags: Flags): Promise<void> {
-  await live(config, flags, logOf(config), (await import("./roles/without-token.ts")).waitForToken);
+async function waitForToken(config: Config, given: Given): Promise<void> {
+  await live(config, given, logOf(config), (await import("./roles/without-token.ts")).waitForToken);
 }
 
 /** Brings the database to this build's schema and ends. */
-async function migrateOnce(config: Config, flags: Flags, log: Logger): Promise<void> {
+async function migrateOnce(config: Config, given: Given, log: Logger): Promise<void> {
   const { migrateDatabase } = await import("./roles/migrate.ts");
   const run = Promise.withResolvers<Run>();
   const done = () => void run.promise.then((it) => it.requestStop());
-  run.resolve(await live(config, flags, log, (role) => migrateDatabase(role, done)));
+  run.resolve(await live(config, given, log, (role) => migrateDatabase(role, done)));
 }
 
 async function live(
   config: Config,
-  flags: Flags,
+  given: Given,
   log: Logger,
   role: (options: RoleOptions) => readonly Component[],
 ): Promise<Run> {
@@ -132,7 +135,8 @@ async function live(
     obstacleOf: (component: Component) => running?.obstacleOf(component) ?? null,
     failedForGood: () => running?.failedForGood() ?? null,
   };
-  const self = { config, version: version(), dataDir: flags.data, agentsPath: flags.agents, lifecycle, log };
+  const { secrets, data: dataDir, agents: agentsPath } = given;
+  const self = { config, secrets, version: version(), dataDir, agentsPath, lifecycle, log };
   running = runComponents({
     components: role({ ...self, metrics: makeMetrics() }),
     // A fleet must not crash because a server is away; whoever sits before a terminal wants to know at once.
@@ -168,14 +172,14 @@ function readArguments() {
   }
 }
 
-async function configuration(): Promise<Config | null> {
+async function configuration(): Promise<{ config: Config; secrets: Given["secrets"] } | null> {
   try {
     const folder = process.env["SECRETS_DIR"]?.trim() || null;
-    const given = folder === null ? {} : (await import("./settings/secret-files.ts")).readSecretFiles(folder);
-    const config = readConfig({ ...given, ...set(process.env) });
+    const secrets = folder === null ? {} : (await import("./settings/secret-files.ts")).readSecretFiles(folder);
+    const config = readConfig({ ...secrets, ...set(process.env) });
     const mayLackToken =
       config.environment !== "production" || config.role === "migrate" || config.agentsFrom === "kubernetes";
-    if (config.discord.token !== null || mayLackToken) return config;
+    if (config.discord.token !== null || mayLackToken) return { config, secrets };
     const problem = "in production the bot talks on Discord, and there is no token";
     refuse([
       { where: "DISCORD_TOKEN", problem, remedy: "Set it, or unset ENVIRONMENT=production to talk in the terminal" },
@@ -203,15 +207,16 @@ async function validate(paths: readonly string[]): Promise<void> {
 
 /** For the health check of an image that has no shell. */
 async function healthy(): Promise<void> {
-  const config = await configuration();
-  if (config === null) return;
+  const configured = await configuration();
+  if (configured === null) return;
+  const { healthPort } = configured.config;
   try {
-    const url = `http://127.0.0.1:${config.healthPort}/health/ready`;
+    const url = `http://127.0.0.1:${healthPort}/health/ready`;
     const { ok, status } = await fetch(url, { signal: AbortSignal.timeout(healthyMs) });
     process.stdout.write(ok ? "ready\n" : `not ready: /health/ready answers ${status}\n`);
     process.exitCode = ok ? 0 : 1;
   } catch {
-    process.stdout.write(`nobody answers on port ${config.healthPort}\n`);
+    process.stdout.write(`nobody answers on port ${healthPort}\n`);
     process.exitCode = 1;
   }
 }

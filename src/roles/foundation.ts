@@ -44,6 +44,8 @@ import { guardOf, makeBreakers, reportsOf, type Breakers } from "./breakers.ts";
 
 export interface RoleOptions {
   readonly config: Config;
+  /** What files of SECRETS_DIR held when the configuration was read from them. */
+  readonly secrets: Readonly<Record<string, string>>;
   readonly version: string;
   readonly dataDir: string;
   readonly agentsPath: string;
@@ -143,7 +145,10 @@ function makeSettings(
 }
 
 /** What leads out of the process, but for Discord and the model. */
-function makeConnections({ config, dataDir, lifecycle, metrics, log }: RoleOptions, breakers: Breakers) {
+function makeConnections(
+  { config, secrets: given, dataDir, lifecycle, metrics, log }: RoleOptions,
+  breakers: Breakers,
+) {
   const migrates = config.role === "all-in-one" || config.role === "migrate";
   const guard = guardOf(breakers.postgres);
   const options = { ...config.postgresql, folder: dataDir, migrates, guard, metrics, log };
@@ -152,7 +157,8 @@ function makeConnections({ config, dataDir, lifecycle, metrics, log }: RoleOptio
   const { url } = config.redis;
   const redis = url === null ? null : makeRedis({ url, guard: guardOf(breakers.redis), metrics, log });
   const onChange = () => lifecycle.requestStop();
-  const secrets = config.secretsDir === null ? [] : [watchSecretFiles({ folder: config.secretsDir, onChange, log })];
+  const folder = config.secretsDir;
+  const secrets = folder === null ? [] : [watchSecretFiles({ folder, given, onChange, log })];
   const connections: readonly Component[] = redis === null ? [postgres, notices] : [postgres, notices, redis];
   return { secrets, postgres: { ...postgres, migrates }, notices, redis, connections };
 }

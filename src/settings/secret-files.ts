@@ -37,9 +37,16 @@ export function readSecretFiles(folder: string): Readonly<Record<string, string>
   );
 }
 
-/** Looks at the folder every five seconds and calls back, once, when a variable in it came, went or changed. */
-export function watchSecretFiles(options: { folder: string; onChange: () => void; log: Logger }): Component {
-  const { folder, log } = options;
+interface SecretWatchOptions {
+  readonly folder: string;
+  /** What the process was configured from; what is there at the start may be newer. */
+  readonly given: Readonly<Record<string, string>>;
+  readonly onChange: () => void;
+  readonly log: Logger;
+}
+
+/** Looks at the folder every five seconds and calls back, once, when a variable in it came, went or changed since it was given. */
+export function watchSecretFiles({ folder, given, onChange, log }: SecretWatchOptions): Component {
   let timer: NodeJS.Timeout | undefined;
   const look = () => {
     try {
@@ -52,14 +59,13 @@ export function watchSecretFiles(options: { folder: string; onChange: () => void
   return {
     name: "secrets",
     start: async () => {
-      const first = look();
       timer = setInterval(() => {
         const now = look();
-        const names = now === null || first === null ? [] : changed(first, now);
+        const names = now === null ? [] : changed(given, now);
         if (names.length === 0) return;
         clearInterval(timer);
         log.info({ component: "secrets", names }, "a secret changed: ending in order, to be started with it");
-        options.onChange();
+        onChange();
       }, lookEveryMs).unref();
     },
     stop: async () => clearInterval(timer),

@@ -31,7 +31,7 @@ function partsOf(role: (options: RoleOptions) => readonly Component[]): string[]
     failedForGood: () => null,
     requestStop: () => {},
   };
-  const places = { version: "test", dataDir: "data", agentsPath: "agents.yaml" };
+  const places = { secrets: {}, version: "test", dataDir: "data", agentsPath: "agents.yaml" };
   const log = pino({ level: "silent" });
   return role({ config, ...places, lifecycle, metrics: makeMetrics(), log }).map(({ name }) => name);
 }

@@ -1,8 +1,9 @@
 import { mkdir, rename, rm, symlink, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { pino } from "pino";
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { Misconfigured } from "../../src/errors.ts";
-import { readSecretFiles } from "../../src/settings/secret-files.ts";
+import { readSecretFiles, watchSecretFiles } from "../../src/settings/secret-files.ts";
 import { temporaryFolder } from "../connections/fresh-database.ts";
 import { ready, startDiscordBot } from "../failure/discord-bot.ts";
 import { runToEnd, type Watched } from "../failure/process.ts";
@@ -49,6 +50,46 @@ describe("a folder of secrets", () => {
   it("with something that cannot be read says which", async () => {
     await mkdir(join(secrets, "REDIS_URL"));
     expect(() => readSecretFiles(secrets)).toThrow(/REDIS_URL cannot be read \(EISDIR\)/);
+  });
+
+  describe("that is watched", () => {
+    const onChange = vi.fn();
+    const log = pino({ level: "silent" });
+    beforeEach(() => {
+      vi.useFakeTimers({ toFake: ["setInterval", "clearInterval"] });
+      onChange.mockClear();
+    });
+    afterEach(() => vi.useRealTimers());
+    const watch = async (given: Readonly<Record<string, string>>) => {
+      const watching = watchSecretFiles({ folder: secrets, given, onChange, log });
+      await watching.start(new AbortController().signal, () => {});
+      return watching;
+    };
+
+    it("and was exchanged after it was read and before it is watched is told of, once", async () => {
+      await mount("v1", {});
+      const given = readSecretFiles(secrets);
+      await mount("v2", { DISCORD_TOKEN: "came in between" });
+      const watching = await watch(given);
+      vi.advanceTimersByTime(20_000);
+      expect(onChange).toHaveBeenCalledTimes(1);
+      await watching.stop(new AbortController().signal);
+    });
+
+    it("and is away when the watch begins is watched once it is back", async () => {
+      await mount("v1", { DISCORD_TOKEN: "one" });
+      const given = readSecretFiles(secrets);
+      await rename(secrets, `${secrets}-away`);
+      const watching = await watch(given);
+      vi.advanceTimersByTime(10_000);
+      await rename(`${secrets}-away`, secrets);
+      vi.advanceTimersByTime(10_000);
+      expect(onChange).not.toHaveBeenCalled();
+      await mount("v2", { DISCORD_TOKEN: "two" });
+      vi.advanceTimersByTime(5_000);
+      expect(onChange).toHaveBeenCalledTimes(1);
+      await watching.stop(new AbortController().signal);
+    });
   });
 
   describe("of a bot that runs", () => {

@@ -109,7 +109,8 @@ export function makeReflector<T extends KubernetesObject>(options: ReflectorOpti
         // A watch that held for a while, or brought something, is no reason to wait longer than last time, however it ended.
         const wasWorthIt = performance.now() - startedMs > soonMs || (mirror.version() ?? from) !== from;
         tries = wasWorthIt ? Number(error !== null) : tries + 1;
-        await backOff(error?.retryAfterMs ?? (tries === 0 ? 0 : Math.min(most, least * 2 ** (tries - 1))), signal);
+        const usual = tries === 0 ? 0 : Math.min(most, least * 2 ** (tries - 1));
+        await backOff(error?.retryAfterMs ?? usual / 2, signal);
       }
     },
   };
@@ -123,9 +124,9 @@ function tellOf<T extends KubernetesObject>({ kind, onChange, log }: ReflectorOp
   }
 }
 
-/** Waits for half of the time to all of it, so that a fleet does not come back all at once. */
-async function backOff(ms: number, signal: AbortSignal): Promise<void> {
-  await setTimeout(ms * (0.5 + Math.random() / 2), undefined, { signal, ref: false }).catch(() => {});
+/** Waits for this time at least and twice as long at most, so that a fleet does not come back all at once. */
+async function backOff(leastMs: number, signal: AbortSignal): Promise<void> {
+  await setTimeout(leastMs * (1 + Math.random()), undefined, { signal, ref: false }).catch(() => {});
 }
 
 /** What is known of the objects, and the version of the cluster that it is from. */

@@ -1,4 +1,9 @@
-import type { KubernetesApi } from "../connections/kubernetes.ts";
+import { KubernetesError, type KubernetesApi } from "../connections/kubernetes.ts";
+import { asError } from "../errors.ts";
+import type { Logger } from "../log.ts";
+
+/** Events live for an hour; of a cluster that takes none for long the newest are worth telling. */
+const mostUntold = 1_000;
 
 /** What an event is about. */
 interface Subject {
@@ -45,4 +50,39 @@ export async function postEvent(
     },
     signal,
   );
+}
+
+/** What is still to be told, the oldest first. */
+export function makeUntold({ api, log }: { api: () => KubernetesApi; log: Logger }) {
+  const untold: { readonly subject: Subject; readonly happening: Happening }[] = [];
+  let trouble: string | null = null;
+  return {
+    add: (subject: Subject, happenings: readonly Happening[]): void => {
+      untold.push(...happenings.map((happening) => ({ subject, happening })));
+      untold.splice(0, Math.max(0, untold.length - mostUntold));
+    },
+    /** Tells all of it, and resolves to whether something is left for another time. Never rejects. */
+    tell: async (signal: AbortSignal): Promise<boolean> => {
+      for (let [first] = untold; first !== undefined; [first] = untold) {
+        try {
+          await postEvent(api(), first.subject, first.happening, signal);
+          trouble = null;
+        } catch (error) {
+          if (signal.aborted) return false;
+          const { message: reason } = asError(error);
+          if (reason !== trouble)
+            log.warn({ component: "status", agent: first.subject.name, reason }, "an event could not be written");
+          trouble = reason;
+          if (!isRefused(error)) return true;
+        }
+        untold.shift();
+      }
+      return false;
+    },
+  };
+}
+
+/** For what the event itself is like: it will not be taken later either. */
+function isRefused(error: unknown): boolean {
+  return error instanceof KubernetesError && [400, 413, 422].includes(error.status);
 }

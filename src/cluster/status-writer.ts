@@ -7,7 +7,7 @@ import { revisionOf } from "../settings/agents-rules.ts";
 import type { AgentObject, AgentState } from "../settings/cluster-agents.ts";
 import type { KubernetesSettings } from "../settings/kubernetes-settings.ts";
 import { isSameStatus, statusOf, transitionsOf, type AgentStatus } from "./agent-status.ts";
-import { postEvent } from "./events.ts";
+import { makeUntold, type Happening } from "./events.ts";
 import type { Serving } from "./serving.ts";
 
 const apiVersion = "discord-agent.dev/v1alpha1";
@@ -44,6 +44,7 @@ export function makeStatusWriter(options: StatusWriterOptions): Component {
   let isDue = false;
   // By uid; the watch tells of it a moment later.
   const written = new Map<string, Written>();
+  const untold = makeUntold({ api: () => settings.api(), log });
 
   const later = (ms: number) => {
     if (isDue || !isRunning) return;
@@ -54,18 +55,11 @@ export function makeStatusWriter(options: StatusWriterOptions): Component {
     }, ms).unref();
   };
   const writeAll = async () => {
-    if (!isRunning || electedOf(serving) !== options.pod) return;
-    for (const state of settings.states()) {
-      try {
-        await writeOne(options, state, written, closing.signal);
-      } catch (error) {
-        if (closing.signal.aborted) return;
-        options.metrics.kubernetesRequests.inc({ kind: "agent", operation: "status", status: "error" });
-        const { name } = state.object.metadata;
-        log.warn({ component: "status", agent: name, reason: asError(error).message }, "a status could not be written");
-        later(againMs);
-      }
-    }
+    if (!isRunning) return;
+    const isElected = electedOf(serving) === options.pod;
+    const isLeft = isElected && (await writeStatuses(options, written, untold, closing.signal));
+    // Also when another is elected meanwhile: it finds the status written and has nothing to tell.
+    if ((await untold.tell(closing.signal)) || isLeft) later(againMs);
   };
   let leader: string | null = null;
   const tellLeader = () => {
@@ -109,26 +103,46 @@ interface Written {
   readonly status: AgentStatus;
 }
 
+/** Resolves to whether one is left for another time. */
+async function writeStatuses(
+  options: StatusWriterOptions,
+  written: Map<string, Written>,
+  untold: ReturnType<typeof makeUntold>,
+  signal: AbortSignal,
+): Promise<boolean> {
+  let isLeft = false;
+  for (const state of options.settings.states()) {
+    const { name, uid = "" } = state.object.metadata;
+    try {
+      untold.add({ apiVersion, kind: "Agent", name, uid }, await writeOne(options, state, written, signal));
+    } catch (error) {
+      if (signal.aborted) return false;
+      options.metrics.kubernetesRequests.inc({ kind: "agent", operation: "status", status: "error" });
+      const { message: reason } = asError(error);
+      options.log.warn({ component: "status", agent: name, reason }, "a status could not be written");
+      isLeft = true;
+    }
+  }
+  return isLeft;
+}
+
+/** Resolves to what there is to tell of it. */
 async function writeOne(
   { settings, serving, model, metrics }: StatusWriterOptions,
   state: AgentState,
   written: Map<string, Written>,
   signal: AbortSignal,
-): Promise<void> {
+): Promise<Happening[]> {
   const { object: seen } = state;
   const { uid = seen.metadata.name, resourceVersion } = seen.metadata;
   const mine = written.get(uid);
   const object = mine?.on === resourceVersion ? { ...seen, status: mine.status } : seen;
   const status = statusOf({ ...state, object }, serving.pods(), model, new Date());
-  if (isSameStatus(status, object.status)) return;
-  const api = settings.api();
-  await patchStatus(api, object, status, signal);
+  if (isSameStatus(status, object.status)) return [];
+  await patchStatus(settings.api(), object, status, signal);
   written.set(uid, { on: resourceVersion, status });
   metrics.kubernetesRequests.inc({ kind: "agent", operation: "status", status: "success" });
-  for (const transition of transitionsOf(status, object.status)) {
-    const { name, uid: id = "" } = object.metadata;
-    await postEvent(api, { apiVersion, kind: "Agent", name, uid: id }, transition, signal);
-  }
+  return transitionsOf(status, object.status);
 }
 
 async function patchStatus(

@@ -21,7 +21,7 @@ export interface Happening {
 }
 
 /** Tells of it in the namespace of this process. */
-export async function postEvent(
+async function postEvent(
   api: KubernetesApi,
   subject: Subject,
   { type, reason, message }: Happening,
@@ -71,7 +71,7 @@ export function makeUntold({ api, log }: { api: () => KubernetesApi; log: Logger
           if (signal.aborted) return false;
           const { message: reason } = asError(error);
           if (reason !== trouble)
-            log.warn({ component: "status", agent: first.subject.name, reason }, "an event could not be written");
+            log.warn({ component: "events", about: first.subject.name, reason }, "an event could not be written");
           trouble = reason;
           if (!isRefused(error)) return true;
         }

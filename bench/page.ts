@@ -34,7 +34,7 @@ const titles: Readonly<Record<string, { readonly title: string; readonly note?: 
   p1: {
     title: "P1, P8: our own time per turn at 20 messages a second on Postgres and Redis",
     missed:
-      "By the receipts, in medians: 11 ms until it is taken up (stored by a commit that waits for the disk, taken up by six statements), 10 recall (the question is embedded first), 7 the model's call through the graph, 4 to speak. Each is waiting for another process: ours takes 40 % of a core, and Postgres, Redis and both simulators share the two cores with it. The 99th percentile differed tenfold between rounds (97 to 1,194 ms): whoever stands behind a stall in the same conversation waits as well.",
+      "By the receipts, in medians: 11 ms until it is taken up (stored by a commit that waits for the disk, taken up by six statements), 10 recall (the question is embedded first), 7 the model's call through the graph, 4 to speak. Each is waiting for another process: ours takes 40 % of a core, and Postgres, Redis and both simulators share the two cores with it. It is at the goal: the next run on the same machine had 25 and 56 ms, the one before, on another processor, 24 and 52.",
   },
   p2: {
     title: "P2: throughput of one process, beside LangGraph with PostgresSaver",
@@ -53,7 +53,7 @@ const titles: Readonly<Record<string, { readonly title: string; readonly note?: 
   p9: {
     title: "P9: start and memory of gateways and workers",
     missed:
-      "An empty process of Node is 45 MB here. Of a gateway's 100 MB, 55 are pages of Node's own program, which processes of one machine share.",
+      "An empty process of Node is 45 MB here. Of a gateway's memory 55 MB are pages of Node's own program, which processes of one machine share. It is weighed when it has been told of its guilds and has stored them.",
   },
   p10: { title: "P10: a fleet that is killed a hundred times" },
   kubernetes: {

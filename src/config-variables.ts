@@ -63,7 +63,7 @@ const shards = [
   "auto or a number of shards",
 ] as const;
 const modelName = pattern(/^[\w./-]{1,100}$/, "the name of a model: letters, digits, dots, dashes");
-const minutes90 = whole(1, longestTurnSeconds);
+const seconds = whole(1, longestTurnSeconds);
 const milliseconds = whole(1, 600_000);
 const many = whole(1, 1_000_000_000);
 
@@ -221,8 +221,8 @@ export const table = {
     null,
     "Days until a memory is deleted; without it memories are kept",
   ),
-  TURN_DEADLINE_SECONDS: variable(minutes90, "90", "Seconds from taking up a message to giving up on it"),
-  DRAIN_DEADLINE_SECONDS: variable(minutes90, "100", "Seconds a stop may take"),
+  TURN_DEADLINE_SECONDS: variable(seconds, "90", "Seconds from taking up a message to giving up on it"),
+  DRAIN_DEADLINE_SECONDS: variable(seconds, "100", "Seconds a stop may take"),
   MAX_MESSAGE_CHARS: variable(
     whole(1, 100_000),
     "8000",

@@ -25,7 +25,7 @@ const heardMs = 10_000;
 /**
  * The limits of a process that is one of several: counted together in Redis. Without it each takes its share, which is one part of as many
  * as there are processes, less what it knows to be used already: together never more than the limit, and never nothing. Whoever has gone may
- * have used its share of this minute, so that it is counted for a minute more.
+ * have used its share of this minute, so that it is counted for a minute more; without Redis, who comes has a share that the others may have used already (decision 0015).
  */
 export function makeFleetRateLimits(options: FleetRateLimitsOptions): RateLimits & Component {
   return new FleetRateLimits(options);

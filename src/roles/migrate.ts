@@ -9,7 +9,7 @@ import type { RoleOptions } from "./foundation.ts";
  * for it before its program starts.
  */
 export function migrateDatabase(
-  { config, dataDir, metrics, log }: Pick<RoleOptions, "config" | "dataDir" | "metrics" | "log">,
+  { config, dataDir, metrics, log }: RoleOptions,
   done: () => void,
 ): readonly Component[] {
   const { postgresql, role } = config;

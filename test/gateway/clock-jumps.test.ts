@@ -1,16 +1,11 @@
-import { pino } from "pino";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import type { Database } from "../../src/connections/postgres.ts";
-import { makeDiscordRest, makeRefusalCounter } from "../../src/discord/rest.ts";
-import { makeGateway } from "../../src/gateway/gateway.ts";
 import { advance } from "../../src/gateway/leases.ts";
 import type { Component } from "../../src/lifecycle/component.ts";
-import { makeMetrics } from "../../src/metrics.ts";
 import { openFreshDatabase } from "../connections/fresh-database.ts";
-import { neverOpen } from "../resilience/unguarded.ts";
 import { startDiscordSimulator, type DiscordSimulator } from "../simulators/discord/simulator.ts";
+import { startGateway } from "./one-gateway.ts";
 
-const token = "sim-reception-token-0000";
 const leaseMs = 2_000;
 const hourMs = 3_600_000;
 const patience = { timeout: 20_000, interval: 50 };
@@ -19,37 +14,22 @@ describe("a gateway", () => {
   let database: Database;
   let simulator: DiscordSimulator;
   let gateway: Component;
-  let lines: Record<string, unknown>[];
+  let lines: readonly Record<string, unknown>[];
   let isAway: boolean;
   beforeEach(async () => {
-    [lines, isAway] = [[], false];
+    isAway = false;
     [database, simulator] = await Promise.all([openFreshDatabase(), startDiscordSimulator()]);
-    const metrics = makeMetrics();
-    const log = pino({ level: "warn" }, { write: (line) => void lines.push(JSON.parse(line) as never) });
-    const api = `${simulator.url}/api`;
-    const alone = { processes: () => 1, breaker: neverOpen(), refusals: makeRefusalCounter(() => 1) };
-    const rest = makeDiscordRest({ ...alone, name: "test", token, api, metrics, log });
     const query: Database["query"] = async (...asked) => {
       if (isAway) throw new Error("the database is away");
       return database.query(...asked);
     };
-    gateway = makeGateway({
+    ({ gateway, lines } = await startGateway(simulator.url, {
       database: { ...database, query },
-      rest,
-      token,
-      owner: "test",
-      shards: 1,
       leaseMs,
       holdEvents: 100,
       store: (lease, _heard, progress) => database.transaction((tx) => advance(tx, lease, progress)),
       onHeard: () => {},
-      onStop: () => {},
-      onTakenOver: () => {},
-      invite: () => "",
-      metrics,
-      log,
-    });
-    await gateway.start(new AbortController().signal, (error) => expect.unreachable(error.message));
+    }));
     await isHealthy();
   });
   afterEach(async () => {

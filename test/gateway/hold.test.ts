@@ -1,18 +1,13 @@
-import { pino } from "pino";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import type { Database } from "../../src/connections/postgres.ts";
-import { makeDiscordRest, makeRefusalCounter } from "../../src/discord/rest.ts";
 import type { Heard } from "../../src/gateway/dispatch.ts";
-import { makeGateway } from "../../src/gateway/gateway.ts";
 import { advance } from "../../src/gateway/leases.ts";
 import type { Component } from "../../src/lifecycle/component.ts";
-import { makeMetrics } from "../../src/metrics.ts";
 import { openFreshDatabase } from "../connections/fresh-database.ts";
 import { furnish } from "../failure/discord-bot.ts";
-import { neverOpen } from "../resilience/unguarded.ts";
 import { startDiscordSimulator, type DiscordSimulator } from "../simulators/discord/simulator.ts";
+import { startGateway } from "./one-gateway.ts";
 
-const token = "sim-reception-token-0000";
 const patience = { timeout: 20_000, interval: 20 };
 
 describe("a gateway that may hold ten events, while nothing can be stored", () => {
@@ -20,22 +15,18 @@ describe("a gateway that may hold ten events, while nothing can be stored", () =
   let discord: DiscordSimulator;
   let gateway: Component;
   let room: ReturnType<typeof furnish>;
-  let lines: Record<string, unknown>[];
+  let lines: readonly Record<string, unknown>[];
   let heard: Heard[];
   let stored: { readonly heard: Heard; readonly sessionId: string }[];
   let isAway: boolean;
   beforeEach(async () => {
-    [lines, heard, stored, isAway] = [[], [], [], true];
+    [heard, stored, isAway] = [[], [], true];
     [database, discord] = await Promise.all([openFreshDatabase(), startDiscordSimulator()]);
     room = furnish(discord);
-    const metrics = makeMetrics();
-    const log = pino({ level: "warn" }, { write: (line) => void lines.push(JSON.parse(line) as never) });
-    const alone = { processes: () => 1, breaker: neverOpen(), refusals: makeRefusalCounter(() => 1) };
-    const rest = makeDiscordRest({ ...alone, name: "test", token, api: `${discord.url}/api`, metrics, log });
     const refuse = () => {
       if (isAway) throw new Error("the database is away");
     };
-    gateway = makeGateway({
+    ({ gateway, lines } = await startGateway(discord.url, {
       database: {
         ...database,
         query: async (...asked) => {
@@ -44,10 +35,6 @@ describe("a gateway that may hold ten events, while nothing can be stored", () =
           return database.query(...asked);
         },
       },
-      rest,
-      token,
-      owner: "test",
-      shards: 1,
       leaseMs: 60_000,
       holdEvents: 10,
       store: async (lease, batch, progress) => {
@@ -56,13 +43,7 @@ describe("a gateway that may hold ten events, while nothing can be stored", () =
         stored.push(...batch.map((one) => ({ heard: one, sessionId: progress.sessionId })));
       },
       onHeard: (one) => void heard.push(one),
-      onStop: () => {},
-      onTakenOver: () => {},
-      invite: () => "",
-      metrics,
-      log,
-    });
-    await gateway.start(new AbortController().signal, (error) => expect.unreachable(error.message));
+    }));
     await vi.waitFor(() => expect(heard.map(({ kind }) => kind)).toEqual(["ready", "guild"]), patience);
   });
   afterEach(async () => {

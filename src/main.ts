@@ -109,12 +109,17 @@ async function waitForToken(config: Config, given: Given): Promise<void> {
   await live(config, given, logOf(config), (await import("./roles/without-token.ts")).waitForToken);
 }
 
-/** Brings the database to this build's schema and ends. */
+/** Brings the database to this build's schema and ends; with 1 when it is told to end before that. */
 async function migrateOnce(config: Config, given: Given, log: Logger): Promise<void> {
   const { migrateDatabase } = await import("./roles/migrate.ts");
   const run = Promise.withResolvers<Run>();
-  const done = () => void run.promise.then((it) => it.requestStop());
-  run.resolve(await live(config, given, log, (role) => migrateDatabase(role, done)));
+  let isDone = false;
+  const done = () => {
+    isDone = true;
+    void run.promise.then((it) => it.requestStop());
+  };
+  const exit = (code: number) => process.exit(isDone ? code : code || 1);
+  run.resolve(await live(config, given, log, (role) => migrateDatabase(role, done), exit));
 }
 
 async function live(
@@ -122,6 +127,7 @@ async function live(
   given: Given,
   log: Logger,
   role: (options: RoleOptions) => readonly Component[],
+  exit = (code: number) => process.exit(code),
 ): Promise<Run> {
   const [{ runComponents }, { makeMetrics }] = await Promise.all([
     import("./lifecycle/run.ts"),
@@ -139,15 +145,19 @@ async function live(
   const self = { config, secrets, version: version(), dataDir, agentsPath, lifecycle, log };
   running = runComponents({
     components: role({ ...self, metrics: makeMetrics() }),
-    // A fleet must not crash because a server is away; whoever sits before a terminal wants to know at once.
-    waits: config.role !== "migrate" && (config.discord.token !== null || config.agentsFrom === "kubernetes"),
+    waits: waitsForServers(config),
     drainDeadlineMs: config.drainDeadlineMs,
     log,
     signals: process,
-    exit: (code) => process.exit(code),
+    exit,
     complain: (sentence) => process.stderr.write(`${sentence}\n`),
   });
   return running;
+}
+
+/** A fleet must not crash because a server is away; whoever sits before a terminal wants to know at once. */
+function waitsForServers({ role, cluster, discord, agentsFrom }: Config): boolean {
+  return cluster.pod !== null || (role !== "migrate" && (discord.token !== null || agentsFrom === "kubernetes"));
 }
 
 /** Each line names the pod, where there is one. */

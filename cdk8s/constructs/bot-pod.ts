@@ -90,6 +90,13 @@ function sharedParts(values: Values, identity: Identity, configuration: Configur
   };
 }
 
+/** Where it runs, of the downward API. */
+const place = [
+  ["POD_NAME", "metadata.name"],
+  ["POD_NAMESPACE", "metadata.namespace"],
+  ["NODE_NAME", "spec.nodeName"],
+].map(([name, fieldPath]) => ({ name, valueFrom: { fieldRef: { fieldPath } } }));
+
 function migration(values: Values, identity: Identity, { image, imagePullPolicy, envFrom, databases }: SharedParts) {
   return {
     name: "migrate",
@@ -98,6 +105,7 @@ function migration(values: Values, identity: Identity, { image, imagePullPolicy,
     env: [
       { name: "ROLE", value: "migrate" },
       { name: "SECRETS_DIR", value: secretsDir },
+      ...place,
       ...databases,
       ...values.items("extraEnv"),
     ],
@@ -120,7 +128,6 @@ function container(
   { image, imagePullPolicy, envFrom, databases }: SharedParts,
 ) {
   const probe = (path: string, more: object) => ({ httpGet: { path, port: "http" }, timeoutSeconds: 5, ...more });
-  const downward = (name: string, fieldPath: string) => ({ name, valueFrom: { fieldRef: { fieldPath } } });
   return {
     name: "discord-agent",
     image,
@@ -135,9 +142,7 @@ function container(
       { name: "SETTINGS_CONFIGMAP", value: configuration.settings },
       { name: "TURN_DEADLINE_SECONDS", value: "90" },
       { name: "DRAIN_DEADLINE_SECONDS", value: String(role.drainSeconds) },
-      downward("POD_NAME", "metadata.name"),
-      downward("POD_NAMESPACE", "metadata.namespace"),
-      downward("NODE_NAME", "spec.nodeName"),
+      ...place,
       ...(role.isSmall ? Object.entries(smallProcess.env).map(([name, value]) => ({ name, value })) : []),
       ...databases,
       ...values.items("extraEnv"),

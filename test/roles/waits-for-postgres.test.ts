@@ -1,7 +1,7 @@
-import { afterEach, beforeEach, expect, it, vi } from "vitest";
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { temporaryFolder } from "../connections/fresh-database.ts";
 import { patience, ready, startDiscordBot } from "../failure/discord-bot.ts";
-import { runToEnd, type Watched } from "../failure/process.ts";
+import { runToEnd, startWatched, type Watched } from "../failure/process.ts";
 import { describeUnless } from "../servers/databases.ts";
 import { openForwarder } from "../servers/forwarder.ts";
 import { startPostgres, type PostgresServer } from "../servers/postgres.ts";
@@ -84,8 +84,29 @@ describeUnless(await whyNoOwnPostgres(), "a process that is started while Postgr
     }
   });
 
-  it("says so and ends at once when it only migrates", async () => {
+  it("says so and ends at once when somebody only migrates", async () => {
     const { code, stderr } = await runToEnd([], { cwd: process.cwd(), env: { ...env, ROLE: "migrate" } });
     expect([code, stderr.join("\n")]).toEqual([1, expect.stringMatching(/does not answer/)]);
+  });
+
+  describe("and only migrates, in a pod,", () => {
+    const migrate = async () => {
+      const one = startWatched(folder.path, { ...env, ROLE: "migrate", POD_NAME: "worker-0" }, []);
+      running.push(one);
+      await waits(one, "postgres");
+      return one;
+    };
+
+    it("goes on when it is there: the kubelet would start it again later and later", async () => {
+      const one = await migrate();
+      await postgres.start();
+      expect(await one.exited).toBe(0);
+    });
+
+    it("has not done what it was started for when it is told to end", async () => {
+      const one = await migrate();
+      one.kill("SIGTERM");
+      expect(await one.exited).toBe(1);
+    });
   });
 });

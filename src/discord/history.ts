@@ -6,8 +6,8 @@ import { DiscordRefused } from "./rest.ts";
 import { notedAmong, type SpokenPart } from "./spoken.ts";
 import type { Voice } from "./voices.ts";
 
-/** How far behind a message its answer is looked for. */
-const historyLimit = 100;
+/** What Discord lists at once. An answer is looked for among so many messages behind the one it answers, and among so many of the newest. */
+const pageLimit = 100;
 const notReadable = new Set([10_003, 50_001, 50_013]);
 
 const history = z.array(
@@ -43,13 +43,7 @@ export async function findSpoken(
 ): Promise<SpokenPart[]> {
   const { sql, voice, all, texts } = options;
   const { messageId, conversationId: channelId, interactionToken } = envelope;
-  const found = history.safeParse(await readAfter(voice, channelId, messageId, signal));
-  if (!found.success)
-    throw new ForeseenError("discord_unavailable", "Discord's history could not be read", {
-      kind: "retry",
-      afterMs: 5_000,
-    });
-  const own = found.data
+  const own = (await readSince(voice, channelId, messageId, signal))
     .filter((one) => all.some(({ userId }) => userId === one.author.id) && !isLoading(one))
     .sort((a, b) => (BigInt(a.id) < BigInt(b.id) ? -1 : 1));
   const throughWebhook = new Set(all.flatMap(({ userId, webhook }) => (webhook === null ? [] : [userId])));
@@ -93,13 +87,29 @@ function isOfCommand({ interaction_metadata: command }: Said, commandId: Snowfla
   return !command || command.id === commandId;
 }
 
-async function readAfter(voice: Voice, channelId: Snowflake, after: Snowflake, signal: AbortSignal): Promise<unknown> {
-  const query = { after, limit: String(historyLimit) };
+/** What was written since then; of more than two pages the first and the last. */
+async function readSince(voice: Voice, channelId: Snowflake, since: Snowflake, signal: AbortSignal): Promise<Said[]> {
+  const first = await readPage(voice, channelId, { after: since }, signal);
+  if (first.length < pageLimit) return first;
+  const newest = await readPage(voice, channelId, {}, signal);
+  return [...new Map([...first, ...newest].map((one) => [one.id, one])).values()];
+}
+
+async function readPage(
+  { rest }: Voice,
+  channelId: Snowflake,
+  from: { readonly after?: Snowflake },
+  signal: AbortSignal,
+): Promise<Said[]> {
+  const query = { ...from, limit: String(pageLimit) };
   const request = { method: "GET", path: `/channels/${channelId}/messages`, query, repeatable: true } as const;
   try {
-    return await voice.rest.call<unknown>(request, signal);
+    const found = history.safeParse(await rest.call<unknown>(request, signal));
+    if (found.success) return found.data;
   } catch (error) {
     if (error instanceof DiscordRefused && notReadable.has(error.reason)) return [];
     throw error;
   }
+  const retry = { kind: "retry", afterMs: 5_000 } as const;
+  throw new ForeseenError("discord_unavailable", "Discord's history could not be read", retry);
 }

@@ -2,7 +2,7 @@ import { describe, expect, it, vi } from "vitest";
 import type { DiscordSimulatorOptions } from "../simulators/discord/simulator.ts";
 import { answersIn, patience } from "./discord-bot.ts";
 import { inHouse, type House } from "./discord-house.ts";
-import { inHouseThatWaits, withClock } from "./wrong-clock.ts";
+import { withClock } from "./wrong-clock.ts";
 
 const messages = { on: "rest", method: "POST", path: "/messages$" } as const;
 
@@ -77,39 +77,6 @@ describe.concurrent("an answer is on Discord once", () => {
       await answered(asked, "Sentence 39 of a story.");
       expect(discord.report().dedupedPosts).toBeGreaterThan(0);
       expectInAll(house, 1);
-    }));
-
-  /** An answer that the bot was seen to write at. */
-  const long = Array.from({ length: 40 }, (_, n) => `Sentence ${n} of a story.`).join(" ");
-  const slowly = { reply: { agent: "mira", reply: long }, firstTokenMs: 3_200, chunkMs: 120 };
-
-  it("after a long wait in a message of its own, which pings, in place of what was shown meanwhile", async () =>
-    inHouseThatWaits(async (house, wait) => {
-      const { ann, start, ask, repliesTo, answered } = house;
-      await start();
-      const asked = ask("what is new?", { model: slowly });
-      await vi.waitFor(() => expect(repliesTo(asked)).toHaveLength(1), patience);
-      wait();
-      const [draft] = repliesTo(asked);
-      const answer = await answered(asked, "Sentence 39 of a story.");
-      expect([answer.id === draft?.id, answer.pinged.users]).toEqual([false, [ann.id]]);
-      expectInAll(house, 1);
-    }));
-
-  it("after a long wait, also when its process is killed between saying it and noting so", async () =>
-    inHouseThatWaits(async (house, wait) => {
-      const { discord, start, kill, ask, repliesTo, answered } = house;
-      await start();
-      discord.faults.add({ ...messages, fault: "act-then-hang", when: "Sentence 39" });
-      const asked = ask("what is new?", { model: slowly });
-      await vi.waitFor(() => expect(repliesTo(asked)).toHaveLength(1), patience);
-      wait();
-      await vi.waitFor(() => expect(repliesTo(asked)).toHaveLength(2), patience);
-      await kill();
-      await start();
-      await answered(asked, "Sentence 39 of a story.");
-      await answered(ask("and else?"), "and else?");
-      expectInAll(house, 2);
     }));
 
   it("when Discord fails for longer than anybody waits: it is put back and said later", async () =>

@@ -94,8 +94,8 @@ class DiscordDesk implements Interactions {
     const isInTime = await begun;
     if (asking.kind === "autocomplete" || this.#isForeign(asking)) return null;
     const patience = AbortSignal.any([signal, AbortSignal.timeout(deadlineMs)]);
-    if (asking.kind === "command" && asking.what === "ask")
-      return untilAborted(this.#ask(asking, where, patience), patience);
+    // Not given up by this clock: what it waits for gives up by itself, and says that it is worth another try.
+    if (asking.kind === "command" && asking.what === "ask") return this.#ask(asking, where, patience);
     // Nobody sees an answer to what Discord has given up on.
     if (!isInTime) return null;
     try {

@@ -58,3 +58,21 @@ describe.concurrent("an answer to /ask in several parts is there once", () => {
       expect(said).toHaveLength(2 * new Set(said).size);
     }));
 });
+
+it("a question waits for a Discord that does not tell where it was asked, as a message does, and is answered", async () =>
+  inHouse({}, async ({ discord, gemini, world, ann, start }) => {
+    const bot = await start();
+    const channel = world.openDm(ann, world.reception);
+    discord.faults.add({ on: "rest", method: "GET", path: `^/channels/${channel.id}$`, fault: "hang", times: null });
+    gemini.script({ on: "generate", when: "anybody there", times: null, reply: { agent: "mira", reply: "I am." } });
+    world.interact({ user: ann, channel, command: "ask", options: { text: "anybody there?" } });
+    const faults = () => bot.log.filter(({ msg }) => msg === "events could not be stored").map(({ err }) => err);
+    await vi.waitFor(() => expect(faults()).toHaveLength(1), patience);
+    expect(faults()).toEqual([expect.objectContaining({ code: "discord_unavailable" })]);
+    discord.faults.clear();
+    await vi.waitFor(
+      () =>
+        expect(answersIn(discord, channel).map(({ content }) => content)).toEqual([expect.stringContaining("I am.")]),
+      patience,
+    );
+  }));

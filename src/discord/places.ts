@@ -53,18 +53,31 @@ export function homeOf(where: Where): { readonly channelId: Snowflake; readonly 
     : { channelId, channelName: name };
 }
 
+/** What becomes of that which is known already: what was looked up may be older than that by the time it is stored. */
+type Known = "replaced" | "kept";
+
 /** Stores a guild; the roles of our own member only when they are known. */
-export async function storeGuild(sql: Sql, guild: StoredGuild, ownRoles: readonly string[] | null): Promise<void> {
+export async function storeGuild(
+  sql: Sql,
+  guild: StoredGuild,
+  ownRoles: readonly string[] | null,
+  known: Known = "replaced",
+): Promise<void> {
+  const replacing = `do update set name = excluded.name, owner_id = excluded.owner_id, locale = excluded.locale,
+       roles = excluded.roles, own_roles = coalesce($6::bigint[], guilds.own_roles)`;
   await sql.query(
     `insert into guilds (guild_id, name, owner_id, locale, roles, own_roles) values ($1, $2, $3, $4, $5, coalesce($6::bigint[], '{}'))
-     on conflict (guild_id) do update set name = excluded.name, owner_id = excluded.owner_id, locale = excluded.locale,
-       roles = excluded.roles, own_roles = coalesce($6::bigint[], guilds.own_roles)`,
+     on conflict (guild_id) ${known === "kept" ? "do nothing" : replacing}`,
     [guild.guildId, guild.name, guild.ownerId, guild.locale, JSON.stringify(guild.roles), ownRoles],
   );
 }
 
 /** Stores channels; how far they were heard stays as it is. */
-export async function storeChannels(sql: Sql, channels: readonly StoredChannel[]): Promise<void> {
+export async function storeChannels(
+  sql: Sql,
+  channels: readonly StoredChannel[],
+  known: Known = "replaced",
+): Promise<void> {
   if (channels.length === 0) return;
   const rows = channels.map((one) => ({
     channel_id: one.channelId,
@@ -75,11 +88,12 @@ export async function storeChannels(sql: Sql, channels: readonly StoredChannel[]
     nsfw: one.nsfw,
     overwrites: one.overwrites,
   }));
+  const replacing = `do update set guild_id = excluded.guild_id, parent_id = excluded.parent_id, kind = excluded.kind,
+       name = excluded.name, nsfw = excluded.nsfw, overwrites = excluded.overwrites`;
   await sql.query(
     `insert into channels (channel_id, guild_id, parent_id, kind, name, nsfw, overwrites)
      select channel_id, guild_id, parent_id, kind, name, nsfw, overwrites from json_populate_recordset(null::channels, $1::json)
-     on conflict (channel_id) do update set guild_id = excluded.guild_id, parent_id = excluded.parent_id, kind = excluded.kind,
-       name = excluded.name, nsfw = excluded.nsfw, overwrites = excluded.overwrites`,
+     on conflict (channel_id) ${known === "kept" ? "do nothing" : replacing}`,
     [JSON.stringify(rows)],
   );
 }

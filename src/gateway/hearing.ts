@@ -13,7 +13,7 @@ import type { WireInteraction } from "../discord/interaction.ts";
 import type { Heard, WireMessage } from "./dispatch.ts";
 import { isFromPerson, replyIdOf, toEnvelope, type Self } from "./envelopes.ts";
 import { gapsOf, heardUntil, newer } from "./gaps.ts";
-import { advance, type Lease, type Progress } from "./leases.ts";
+import { advance, mustHold, type Lease, type Progress } from "./leases.ts";
 import { forgetPlace, goneUnheard } from "./gone-places.ts";
 import { guildOf, storePlace } from "./place-events.ts";
 import { locate, toStoredChannel } from "./whereabouts.ts";
@@ -121,7 +121,7 @@ async function prepare(
     if (one.kind === "guild" || one.kind === "ready") {
       const { gaps, newest } = await gapsOf(database, one, lease);
       for (const [channel, message] of newest) until.set(channel, message);
-      if (gaps.length > 0 && one.kind === "guild") await knowChannels(options, one);
+      if (gaps.length > 0 && one.kind === "guild") await knowChannels(options, one, lease);
       const read = (those: readonly WireMessage[]) => toEnvelopes(options, those, signal);
       const stored = (...range: [Snowflake, Snowflake, Snowflake]) => readKeptBetween(database, ...range);
       const missed = await fetchMissed(gaps, { ...options, maxAgeMs: options.backfillMs, read, stored }, signal);
@@ -135,6 +135,8 @@ async function prepare(
   }
   for (const { channel_id: channel, id } of messages) until.set(channel, newer(until.get(channel), id));
   envelopes.push(...(await toEnvelopes(options, messages, signal)));
+  // Who has woken after another took over must not do again what was undone meanwhile.
+  if (asked.length > 0) await mustHold(database, lease);
   const answers = await Promise.all(
     asked.map(async (one) => {
       const answer = interact(options, one, signal);
@@ -158,8 +160,15 @@ async function prepare(
 }
 
 /** What was missed may stand in a channel that is new: it has to be known where that is before anything in it can be read. */
-async function knowChannels({ database, places }: HearingOptions, heard: Heard & { kind: "guild" }): Promise<void> {
-  await storeChannels(database, heard.channels.map(toStoredChannel));
+async function knowChannels(
+  { database, places }: HearingOptions,
+  heard: Heard & { kind: "guild" },
+  lease: Lease,
+): Promise<void> {
+  await database.transaction(async (tx) => {
+    await mustHold(tx, lease);
+    await storeChannels(tx, heard.channels.map(toStoredChannel));
+  });
   places.changed(heard.guild.id);
 }
 

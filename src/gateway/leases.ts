@@ -115,3 +115,9 @@ export async function advance(tx: Sql, lease: Lease, progress: Progress): Promis
   );
   if (rows.length === 0) throw new Fenced(lease.shard);
 }
+
+/** Throws Fenced when the lease is no longer ours; until `tx` ends nobody else takes the shard. */
+export async function mustHold(tx: Sql, { shard, epoch }: Lease): Promise<void> {
+  const rows = await tx.query("select from shards where shard = $1 and epoch = $2 for share", [shard, epoch]);
+  if (rows.length === 0) throw new Fenced(shard);
+}

@@ -153,14 +153,13 @@ async function ensureChannels(options: Looking, placed: readonly Placed[], signa
       const channel = await fetchOrNull(options, `/channels/${channelId}`, signal);
       const read = readChannel(channel);
       const direct = { id: channelId, type: dm, name: "direct message" };
-      await storeChannels(database, [
-        toStoredChannel(read === null ? direct : { ...read, name: read.name ?? "direct message" }),
-      ]);
+      const found = read === null ? direct : { ...read, name: read.name ?? "direct message" };
+      await storeChannels(database, [toStoredChannel(found)], "kept");
       continue;
     }
     if ((await places.of(guildId)) === null) await fetchGuild(options, guildId, signal);
     const channel = readChannel(await fetchOrNull(options, `/channels/${channelId}`, signal));
-    if (channel !== null) await storeChannels(database, [toStoredChannel({ ...channel, guild_id: guildId })]);
+    if (channel !== null) await storeChannels(database, [toStoredChannel({ ...channel, guild_id: guildId })], "kept");
     places.changed(guildId);
   }
 }
@@ -171,8 +170,8 @@ async function fetchGuild(options: Looking, guildId: Snowflake, signal: AbortSig
   const own = await fetchOrNull(options, `/guilds/${guildId}/members/${options.self().userId}`, signal);
   if (guild === null || !Array.isArray(channels)) return;
   const read = channels.flatMap((one) => readChannel(one) ?? []).map((one) => ({ ...one, guild_id: guildId }));
-  await storeGuild(options.database, toStoredGuild(guild), readRoles(own));
-  await storeChannels(options.database, read.map(toStoredChannel));
+  await storeGuild(options.database, toStoredGuild(guild), readRoles(own), "kept");
+  await storeChannels(options.database, read.map(toStoredChannel), "kept");
 }
 
 /** Null: Discord refuses. What is merely away is worth waiting for, and thrown. */

@@ -35,7 +35,13 @@ describe.concurrent("an answer after a long wait is on Discord once", () => {
     inHouseThatWaits(async (house, wait) => {
       const { discord, world, ann, general, start, kill, ask, repliesTo, answered } = house;
       await start();
-      discord.faults.add({ on: "rest", method: "POST", path: "/messages$", fault: "act-then-hang", when: "Sentence 39" });
+      discord.faults.add({
+        on: "rest",
+        method: "POST",
+        path: "/messages$",
+        fault: "act-then-hang",
+        when: "Sentence 39",
+      });
       const asked = ask("what is new?", { model: slowly });
       await vi.waitFor(() => expect(repliesTo(asked)).toHaveLength(1), patience);
       for (let n = 0; n < arrivals; n += 1) world.say({ channel: general, author: ann, text: "", type: arrival });

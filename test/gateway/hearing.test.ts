@@ -1,10 +1,11 @@
 import { pino } from "pino";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import type { Database } from "../../src/connections/postgres.ts";
 import { makePlaces } from "../../src/discord/places.ts";
-import { readDispatch } from "../../src/gateway/dispatch.ts";
-import { makeHearing } from "../../src/gateway/hearing.ts";
-import { makeLeases } from "../../src/gateway/leases.ts";
+import { snowflakeAt } from "../../src/envelope.ts";
+import { readDispatch, type Heard } from "../../src/gateway/dispatch.ts";
+import { makeHearing, type HearingOptions } from "../../src/gateway/hearing.ts";
+import { makeLeases, type Lease } from "../../src/gateway/leases.ts";
 import { makeInbox, type Inbox } from "../../src/inbox/inbox.ts";
 import { makeMetrics } from "../../src/metrics.ts";
 import { revise } from "./revise.ts";
@@ -26,42 +27,58 @@ describe("what a shard hears", () => {
     await database.close();
   });
 
-  it("is stored while what somebody types into a command has no suggestions yet, and waits for a command", async () => {
-    const leases = makeLeases({ database, owner: "test", leaseMs: 3_600_000 });
-    await leases.ensure(1);
-    const lease = await leases.acquire([]);
-    if (lease === null) throw new Error("nobody else holds the shard");
-    const answered: string[] = [];
-    const gate = Promise.withResolvers<null>();
-    const store = makeHearing({
+  const makeStore = (over: Partial<HearingOptions>) =>
+    makeHearing({
       database,
       inbox,
       places: makePlaces(database, byItself.notices, 0),
       rest: { call: async () => expect.unreachable("nothing is looked up"), stopped: () => null, now: Date.now },
       self: () => ({ userId: "77", voices: new Map() }),
       guildId: null,
-      backfillMs: 60_000,
+      backfillMs: 3_600_000,
       maxMessageChars: 8_000,
+      interact: async () => null,
+      revise,
+      metrics: makeMetrics(),
+      log,
+      ...over,
+    });
+  const read = (t: string, d: object) => {
+    const heard = readDispatch({ t, d });
+    if (heard === null) throw new Error("it concerns us");
+    return heard;
+  };
+  type Store = ReturnType<typeof makeHearing>;
+  const hear = (store: Store, lease: Lease, heard: Heard, watermark = 1) =>
+    store(lease, [heard], { sessionId: "s", resumeUrl: "wss://x", watermark }, AbortSignal.timeout(5_000));
+
+  const interactionOf = (id: string, type: number) => {
+    const user = { id: "5", username: "ann" };
+    return { id, application_id: "10", type, token: "x", data: { name: "ask" }, user };
+  };
+  const leaseMs = 3_600_000;
+  const take = async (owner: string): Promise<Lease> => {
+    const leases = makeLeases({ database, owner, leaseMs });
+    await leases.ensure(1);
+    const lease = await leases.acquire([]);
+    if (lease === null) throw new Error("nobody else holds the shard");
+    return lease;
+  };
+
+  it("is stored while what somebody types into a command has no suggestions yet, and waits for a command", async () => {
+    const lease = await take("test");
+    const answered: string[] = [];
+    const gate = Promise.withResolvers<null>();
+    const store = makeStore({
       interact: async ({ id }) => {
         await gate.promise;
         answered.push(id);
         return null;
       },
-      revise,
-      metrics: makeMetrics(),
-      log,
     });
     const watermark = async () => (await database.query<{ watermark: string }>("select watermark from shards"))[0];
-    const interaction = (id: string, type: number, sequence: number) => {
-      const user = { id: "5", username: "ann" };
-      const heard = readDispatch({
-        t: "INTERACTION_CREATE",
-        d: { id, application_id: "10", type, token: "x", data: { name: "ask" }, user },
-      });
-      if (heard === null) throw new Error("it concerns us");
-      const progress = { sessionId: "s", resumeUrl: "wss://x", watermark: sequence };
-      return store(lease, [heard], progress, AbortSignal.timeout(5_000));
-    };
+    const interaction = (id: string, type: number, sequence: number) =>
+      hear(store, lease, read("INTERACTION_CREATE", interactionOf(id, type)), sequence);
     await interaction("1", 4, 1);
     expect(await watermark()).toEqual({ watermark: "1" });
     const command = interaction("2", 2, 2);
@@ -70,5 +87,94 @@ describe("what a shard hears", () => {
     await command;
     expect(await watermark()).toEqual({ watermark: "2" });
     expect(answered.toSorted()).toEqual(["1", "2"]);
+  });
+
+  describe("by a process that has woken after another took over", () => {
+    const view = "1024";
+    const channel = (deny: string) => ({
+      id: "20",
+      type: 0,
+      name: "staff",
+      guild_id: "10",
+      permission_overwrites: [{ id: "10", type: 0, allow: "0", deny }],
+    });
+    const guild = (channels: readonly object[]) => ({
+      id: "10",
+      name: "House",
+      owner_id: "1",
+      roles: [{ id: "10", permissions: view }],
+      joined_at: "2020-01-01T00:00:00Z",
+      channels,
+    });
+    const handOver = async (from: Lease) => {
+      await makeLeases({ database, owner: "old", leaseMs }).release(from);
+      return take("new");
+    };
+    const denied = async () => {
+      const rows = await database.query<{ overwrites: { deny: string }[] }>("select overwrites from channels");
+      return rows.flatMap(({ overwrites }) => overwrites.map(({ deny }) => deny));
+    };
+    const fenced = { code: "shard_taken_over" };
+    let old: Lease;
+    beforeEach(async () => {
+      await database.query("delete from shards; delete from channels; delete from guilds");
+      old = await take("old");
+    });
+
+    it("does not change who may read a channel, although messages were missed in it", async () => {
+      const store = makeStore({ rest: { call: async <T>() => [] as T, stopped: () => null, now: Date.now } });
+      await hear(store, old, read("GUILD_CREATE", guild([{ ...channel("0"), last_message_id: "1000" }])));
+      const lease = await handOver(old);
+      await hear(store, lease, read("CHANNEL_UPDATE", channel(view)), 2);
+      const newest = snowflakeAt(Date.now());
+      const late = read("GUILD_CREATE", guild([{ ...channel("0"), last_message_id: newest }]));
+      await expect(hear(store, old, late, 2)).rejects.toMatchObject(fenced);
+      expect(await denied()).toEqual([view]);
+    });
+
+    it("does not change it either when the channel was looked up meanwhile", async () => {
+      const asked = Promise.withResolvers<void>();
+      const gate = Promise.withResolvers<void>();
+      const places: Readonly<Record<string, unknown>> = {
+        "/channels/20": channel("0"),
+        "/guilds/10": guild([]),
+        "/guilds/10/channels": [channel("0")],
+        "/guilds/10/members/77": { roles: [] },
+      };
+      const store = makeStore({
+        rest: {
+          call: async <T>({ path }: { path: string }) => {
+            asked.resolve();
+            await gate.promise;
+            return places[path] as T;
+          },
+          stopped: () => null,
+          now: Date.now,
+        },
+      });
+      const author = { id: "5", username: "ann" };
+      const message = {
+        id: snowflakeAt(Date.now()),
+        channel_id: "20",
+        guild_id: "10",
+        content: "hello",
+        timestamp: "2026-11-23T00:00:00Z",
+        author,
+        type: 0,
+      };
+      const late = hear(store, old, read("MESSAGE_CREATE", message));
+      await asked.promise;
+      const lease = await handOver(old);
+      await hear(store, lease, read("GUILD_CREATE", guild([channel(view)])));
+      gate.resolve();
+      await expect(late).rejects.toMatchObject(fenced);
+      expect(await denied()).toEqual([view]);
+    });
+
+    it("does not do again what a command asked for", async () => {
+      const store = makeStore({ interact: async () => expect.unreachable("another has carried it out") });
+      await handOver(old);
+      await expect(hear(store, old, read("INTERACTION_CREATE", interactionOf("1", 2)))).rejects.toMatchObject(fenced);
+    });
   });
 });

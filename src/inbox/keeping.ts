@@ -31,7 +31,10 @@ export async function keepAll(
     .map(({ envelope, priority }) => jobOf(envelope, priority));
   if (jobs.length > 0) await boss.insert(queue, jobs, { db: asBossDb(tx) });
   const calls = heard.filter(({ envelope, priority }) => priority === "mention" && added.has(envelope.messageId));
-  for (const { envelope } of calls) await flush(tx, boss, envelope);
+  await flush(
+    tx,
+    calls.map(({ envelope }) => envelope),
+  );
   return jobs.length;
 }
 
@@ -53,7 +56,7 @@ function jobOf(
   return priority === "reply" ? { ...job, startAfter: debounceSeconds } : job;
 }
 
-/** Gives turns that are answered anew, or at last, jobs of their own, to be taken up at once. */
+/** Gives turns that are answered anew, or at last, jobs of their own, to be taken up at once, and before what follows them in their conversation. */
 export async function queueAnew(
   tx: Sql,
   boss: PgBoss,
@@ -61,21 +64,34 @@ export async function queueAnew(
 ): Promise<void> {
   if (turns.length === 0) return;
   const jobs = turns.map((turn) => jobOf(turn, "mention"));
-  await boss.deleteJob(
-    queue,
-    jobs.map(({ id }) => id),
-    { db: asBossDb(tx) },
-  );
+  const ids = jobs.map(({ id }) => id);
+  await boss.deleteJob(queue, ids, { db: asBossDb(tx) });
   await boss.insert(queue, jobs, { db: asBossDb(tx) });
+  // pg-boss dates them now, behind all that waits; of two that share a date the older message comes first.
+  await tx.query(
+    `update pgboss.job anew set created_on = least(created_on, (
+       select min(created_on) from pgboss.job later where later.name = anew.name and later.singleton_key = anew.singleton_key
+         and later.policy = 'key_strict_fifo' and later.state < 'active' and not later.blocked and later.id > anew.id))
+     where name = $1 and id = any($2::uuid[])`,
+    [queue, ids],
+  );
+  await flush(tx, turns);
 }
 
-/** Who calls the bot by name has said everything: what they wrote before is no longer held back. */
-async function flush(tx: Sql, boss: PgBoss, { conversationId, author, messageId }: Envelope): Promise<void> {
+/** What was written before these, which are to be taken up at once, is no longer held back: they would be answered before it. */
+async function flush(tx: Sql, turns: readonly Pick<Envelope, "messageId" | "conversationId">[]): Promise<void> {
+  if (turns.length === 0) return;
   const held = await tx.query<{ message_id: Snowflake }>(
-    `select message_id from turns where conversation_id = $1 and author_id = $2 and state = 'waiting' and priority = 'reply' and attempts = 0
-       and message_id < $3`,
-    [conversationId, author.id, messageId],
+    `select message_id from turns where state = 'waiting' and priority = 'reply' and attempts = 0 and exists (
+       select from unnest($1::bigint[], $2::bigint[]) as called (conversation, message)
+       where conversation_id = conversation and message_id < message)`,
+    [turns.map(({ conversationId }) => conversationId), turns.map(({ messageId }) => messageId)],
   );
-  for (const { message_id: id } of held)
-    await boss.update(queue, undefined, { id: jobId(id), startAfter: 0, db: asBossDb(tx) });
+  if (held.length === 0) return;
+  // One that is locked is being taken up: to wait for whoever does so could be to wait for each other.
+  await tx.query(
+    `update pgboss.job set start_after = now() where name = $1 and id in (
+       select id from pgboss.job where name = $1 and id = any($2::uuid[]) and state < 'active' for update skip locked)`,
+    [queue, held.map((row) => jobId(row.message_id))],
+  );
 }

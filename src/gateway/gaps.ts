@@ -51,10 +51,11 @@ export async function gapsOf(
   return { gaps: gaps.flat(), newest };
 }
 
+/** Those that were active last come first. */
 async function directGaps(sql: Sql): Promise<readonly Gap[]> {
   const rows = await sql.query<{ channel_id: string; heard_until: string }>(
     `select channel_id, heard_until from channels where kind = 'direct' and heard_until is not null
-     order by heard_until desc limit 100`,
+     order by heard_until desc`,
   );
   return rows.map((row) => ({ channelId: row.channel_id, guildId: null, after: row.heard_until, newest: null }));
 }

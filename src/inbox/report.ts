@@ -6,19 +6,29 @@ export interface InboxReport {
   readonly oldestWaitingSeconds: number;
   /** How many of them were put back because the model's limit is used up. */
   readonly shortOfQuota: number;
+  /** How many wait, or were given up in the last minute, because the model did not answer. */
+  readonly withoutModel: number;
   readonly buried: number;
   /** The latest few, newest first: what went wrong and the reference the person was given. */
   readonly lastBuried: readonly { readonly reference: string; readonly error: string; readonly at: string }[];
 }
 
+/** Of a turn's last attempt. */
+const isWithoutModel = "error like 'model_unavailable%'";
+
 /** Reads how full it is. */
 export async function readReport(sql: Sql): Promise<InboxReport> {
-  const [counts] = await sql.query<{ waiting: number; oldest: number | null; short: number }>(
+  const [counts] = await sql.query<{ waiting: number; oldest: number | null; short: number; failed: number }>(
     `select count(*)::int as waiting, extract(epoch from now() - min(received_at))::float8 as oldest,
-       count(*) filter (where state = 'waiting' and not_before > now() and error like 'model_quota%')::int as short
+       count(*) filter (where state = 'waiting' and not_before > now() and error like 'model_quota%')::int as short,
+       count(*) filter (where state <> 'drafted' and ${isWithoutModel})::int as failed
      from turns where state in ('waiting', 'answering', 'drafted')`,
   );
-  const [buried] = await sql.query<{ n: number }>("select count(*)::int as n from turns where state = 'buried'");
+  const [buried] = await sql.query<{ n: number; lately: number }>(
+    `select count(*)::int as n, (
+       select count(*)::int from turns where state = 'buried' and finished_at > now() - interval '1 minute' and ${isWithoutModel}) as lately
+     from turns where state = 'buried'`,
+  );
   const last = await sql.query<{ error_reference: string; error: string; finished_at: Date }>(
     `select error_reference, error, finished_at from turns where state = 'buried' order by finished_at desc limit 5`,
   );
@@ -26,6 +36,7 @@ export async function readReport(sql: Sql): Promise<InboxReport> {
     waiting: counts?.waiting ?? 0,
     oldestWaitingSeconds: Math.max(0, counts?.oldest ?? 0),
     shortOfQuota: counts?.short ?? 0,
+    withoutModel: (counts?.failed ?? 0) + (buried?.lately ?? 0),
     buried: buried?.n ?? 0,
     lastBuried: last.map((row) => ({
       reference: row.error_reference,

@@ -174,9 +174,10 @@ export function deskOf(
 
 /** How well questions can be answered just now, for people. */
 async function healthOf({ inbox, model, breakers }: Foundation): Promise<Health> {
-  const { waiting, shortOfQuota } = await inbox.report();
+  const { waiting, shortOfQuota, withoutModel } = await inbox.report();
   const isDown = (breaker: Breaker | null) => breaker === null || breaker.report().state === "open";
-  if (isDown(breakers.gemini) && isDown(breakers.fallback)) return { waiting, model: "down" };
+  // The breakers of a process that never asks the model are always closed.
+  if (withoutModel > 0 || (isDown(breakers.gemini) && isDown(breakers.fallback))) return { waiting, model: "down" };
   return { waiting, model: shortOfQuota > 0 || model.waiting() > 0 ? "waiting" : "ready" };
 }
 

@@ -112,6 +112,30 @@ describeUnless(await whyNoPostgres(), "processes with a role of their own", () =
     await stop(gateway);
   });
 
+  it("a gateway, which never asks the model, tells whether it answers those that do", async () => {
+    expect((await run("migrate")).code).toBe(0);
+    const { ann, general } = furnish(discord);
+    const { world } = discord;
+    await Promise.all([start("gateway"), start("worker")].map(async (one) => ready(await one)));
+    await vi.waitFor(() => expect(world.commands(world.reception).length).toBeGreaterThan(0), patience);
+    const tells = async (words: string) => {
+      await vi.waitFor(async () => {
+        const status = world.interact({ channel: general, user: ann, command: "status" });
+        await vi.waitFor(() => expect(status.reply).not.toBeNull(), patience);
+        expect(status.reply).toContain(`Model: ${words}.`);
+      }, patience);
+    };
+    await tells("ready");
+    gemini.script({ fault: "503", on: "generate", times: null });
+    const asked = world.say({ channel: general, author: ann, text: `<@${world.reception.id}> is somebody there?` });
+    await tells("not answering");
+    gemini.clear();
+    const content = expect.not.stringMatching(/^(?:My model|I am sorry)/);
+    const answered = () => expect(answersIn(discord, general)).toMatchObject([{ replyTo: asked.id, content }]);
+    await vi.waitFor(answered, patience);
+    await tells("ready");
+  });
+
   it("what a gateway hears revoked, a worker gives up at once", async () => {
     expect((await run("migrate")).code).toBe(0);
     const { ann, general } = furnish(discord);

@@ -70,8 +70,8 @@ databases (\`topology: split\`). It is made of the same constructs as \`k8s/\`; 
 helm install discord-agent charts/discord-agent --namespace discord-agent --create-namespace
 \`\`\`
 
-The CRD \`agents.discord-agent.dev\` and the Agents stay when the release is uninstalled, and so do the volumes of bundled
-databases. The bundled Postgres has no password; the NetworkPolicies of the release let only the bot reach it, where the cluster
+The CRD \`agents.discord-agent.dev\` and the Agents stay when the release is uninstalled, and so do the volumes of the bundled
+databases and of the embedded one. The bundled Postgres has no password; the NetworkPolicies of the release let only the bot reach it, where the cluster
 enforces them.
 
 This page is made by \`npm run synth\`.

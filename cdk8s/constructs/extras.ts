@@ -3,14 +3,21 @@ import { all, not, type Values } from "../values/values.ts";
 import type { Identity } from "./identity.ts";
 import { Manifest } from "./manifest.ts";
 
-/** The volume of the embedded database, and the Secret as the External Secrets Operator makes it. */
+/** Helm, Argo CD and Flux would delete the volume with the release, or as soon as a value asks for another database. */
+const kept = {
+  "helm.sh/resource-policy": "keep",
+  "argocd.argoproj.io/sync-options": "Prune=false,Delete=false",
+  "kustomize.toolkit.fluxcd.io/prune": "disabled",
+};
+
+/** The volume of the embedded database, which is kept, and the Secret as the External Secrets Operator makes it. */
 export class Extras extends Construct {
   constructor(scope: Construct, values: Values, identity: Identity) {
     super(scope, "extras");
     new Manifest(this, "data", {
       apiVersion: "v1",
       kind: "PersistentVolumeClaim",
-      metadata: identity.metadata("data"),
+      metadata: identity.metadata("data", { annotations: kept }),
       spec: {
         accessModes: ["ReadWriteOnce"],
         storageClassName: values.unlessEmpty("allInOne.storageClassName"),

@@ -168,7 +168,10 @@ const valuesShape = {
   }),
   settings: variables("variables that the running pods follow", settingsOf(tunable)),
   allInOne: group("the one pod of topology all-in-one", {
-    storage: size("1Gi", "the size of the volume of its embedded database; made where Postgres is not bundled"),
+    storage: size(
+      "1Gi",
+      "the size of the volume of its embedded database; made where Postgres is not bundled, and kept on uninstall",
+    ),
     storageClassName: text("", "its StorageClass; empty takes the cluster's default"),
     resources: needs("250m", "512Mi", "2Gi"),
     ...placement,

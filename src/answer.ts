@@ -158,8 +158,10 @@ export async function giveUp(turn: Turn, end: { sentence: string; reason: string
     rooms.log.warn({ err: error, messageId: envelope.messageId, reference }, "an apology could not be said");
   });
   await untilStored(() => rooms.inbox.bury(turn, end.reason, reference), AbortSignal.timeout(60_000));
-  rooms.targets.outcome(false);
-  rooms.metrics.messages.inc({ message_type: "buried", agent: "none" });
+  // A budget that is kept to is no failure, and nobody is alerted of it.
+  const isFailure = end !== spentForToday;
+  if (isFailure) rooms.targets.outcome(false);
+  rooms.metrics.messages.inc({ message_type: isFailure ? "buried" : "over_budget", agent: "none" });
   rooms.log.error({ messageId: envelope.messageId, reference, reason: end.reason }, "buried");
 }
 

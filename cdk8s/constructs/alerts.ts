@@ -62,9 +62,11 @@ const alerts: readonly Alert[] = [
   },
 ];
 
-/** Share of turns that failed over a time, of all that ended. */
-const failed = (window: string) =>
-  `sum by (namespace) (rate(discord_agent_messages_total{message_type="buried"}[${window}])) / sum by (namespace) (rate(discord_agent_messages_total[${window}]))`;
+/** How often turns ended so. */
+const ended = (types: string, window: string) =>
+  `sum by (namespace) (rate(discord_agent_messages_total{message_type=~"${types}"}[${window}]))`;
+/** Share of answers that failed over a time, of all that were owed: what people say among themselves is ignored, and far more. */
+const failed = (window: string) => `${ended("buried", window)} / ${ended("answered|redelivered|buried", window)}`;
 
 /** Of a goal of 99.5% in 30 days: what burns 2% of the month's budget in an hour, or 5% in six. */
 const burning = [

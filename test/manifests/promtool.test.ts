@@ -55,6 +55,16 @@ const cases: Readonly<Record<string, { series: Readonly<Record<string, string>>;
     quiet: "4m",
     fires: "10m",
   },
+  "DiscordAgentBurnsBudgetFast, amid chatter": {
+    series: {
+      [`discord_agent_messages_total{${pod},message_type="ignored"}`]: "0+1900x240",
+      [`discord_agent_messages_total{${pod},message_type="deferred"}`]: "0+300x240",
+      [`discord_agent_messages_total{${pod},message_type="answered"}`]: "0+100x40 4000+0x200",
+      [`discord_agent_messages_total{${pod},message_type="buried"}`]: "0x40 0+100x200",
+    },
+    quiet: "18m",
+    fires: "60m",
+  },
   DiscordAgentBurnsBudgetFast: {
     series: {
       [`discord_agent_messages_total{${pod},message_type="answered"}`]: "0+100x240",

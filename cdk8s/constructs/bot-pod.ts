@@ -97,6 +97,18 @@ const place = [
   ["NODE_NAME", "spec.nodeName"],
 ].map(([name, fieldPath]) => ({ name, valueFrom: { fieldRef: { fieldPath } } }));
 
+/** Where the owner of the schema has a Secret of its own, the bot's URL would hide the one that is in it. */
+function migrationEnv(values: Values): Node[] {
+  const owned = values.at("migrate.existingSecret");
+  return values.items({
+    template: 'include "discord-agent.migration-env" . | fromJsonArray',
+    literal: () =>
+      (values.value("extraEnv") as { readonly name?: unknown }[]).filter(
+        ({ name }) => owned.literal() === "" || name !== "POSTGRESQL_URL",
+      ),
+  });
+}
+
 function migration(values: Values, identity: Identity, { image, imagePullPolicy, envFrom, databases }: SharedParts) {
   return {
     name: "migrate",
@@ -107,7 +119,7 @@ function migration(values: Values, identity: Identity, { image, imagePullPolicy,
       { name: "SECRETS_DIR", value: secretsDir },
       ...place,
       ...databases,
-      ...values.items("extraEnv"),
+      ...migrationEnv(values),
     ],
     envFrom,
     resources: { requests: { cpu: "50m", memory: "128Mi" }, limits: { memory: "256Mi" } },

@@ -119,4 +119,14 @@ export const nameTemplates = `{{- define "discord-agent.fullname" -}}
 {{- end -}}
 {{- toJson $strings -}}
 {{- end -}}
+
+{{- define "discord-agent.migration-env" -}}
+{{- $env := list -}}
+{{- range .Values.extraEnv -}}
+{{- if not (and $.Values.migrate.existingSecret (eq (toString .name) "POSTGRESQL_URL")) -}}
+{{- $env = append $env . -}}
+{{- end -}}
+{{- end -}}
+{{- toJson $env -}}
+{{- end -}}
 `;

@@ -15,7 +15,7 @@ export function literalValues(data: ValueSet): Values {
     pair: ({ literal }) => literal(),
     text: (...parts) => parts.map((part) => (typeof part === "string" ? part : part.literal())).join(""),
     when: ({ holds }, node) => (holds ? node : undefined),
-    items: (path) => at(path) as unknown[],
+    items: (list) => [...(typeof list === "string" ? (at(list) as unknown[]) : list.literal())],
     entries: (path) => at(path) as Record<string, unknown>,
     is: (path) => ({ template: "", holds: isTrue(at(path)) }),
     equals: (path, word) => ({ template: "", holds: at(path) === word }),

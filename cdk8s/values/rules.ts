@@ -32,6 +32,14 @@ const rules: readonly Rule[] = [
     isBroken: ({ externalSecret: { enabled, storeName } }) => enabled && storeName === "",
     template: `and .Values.externalSecret.enabled (not .Values.externalSecret.storeName)`,
   },
+  {
+    path: ["migrate", "existingSecret"],
+    problem:
+      "is of a Postgres of your own that gateways and workers share; set topology to split and postgres.enabled to false, or leave it empty",
+    isBroken: ({ migrate, topology, postgres }) =>
+      migrate.existingSecret !== "" && (topology === "all-in-one" || postgres.enabled),
+    template: `and .Values.migrate.existingSecret (or (eq .Values.topology "all-in-one") .Values.postgres.enabled)`,
+  },
 ];
 
 /** Which rules these values break. */

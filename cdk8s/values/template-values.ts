@@ -24,7 +24,7 @@ export function templateValues(): Values {
       return inline(`printf ${JSON.stringify(format)}${known.join("")}`);
     },
     when: ({ template }, node): Placeholder => ({ $when: template, $node: node }),
-    items: (path): Placeholder[] => [{ $items: reference(path) }],
+    items: (list): Placeholder[] => [{ $items: typeof list === "string" ? reference(list) : list.template }],
     entries: (path) => ({ [entriesMark + reference(path)]: true }),
     is: (path) => condition(reference(path)),
     equals: (path, word) => condition(`eq ${reference(path)} ${JSON.stringify(word)}`),

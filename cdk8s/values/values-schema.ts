@@ -188,7 +188,10 @@ const valuesShape = {
     ...placement,
   }),
   migrate: group("brings the database to its schema, before gateway and worker start", {
-    existingSecret: text("", "a Secret whose POSTGRESQL_URL belongs to the owner of the schema; empty: the bot's own"),
+    existingSecret: text(
+      "",
+      "a Secret whose POSTGRESQL_URL belongs to the owner of the schema, with topology split and a Postgres of your own; empty: the bot's own",
+    ),
   }),
   postgres: group("Postgres with pgvector beside the bot", bundled("pgvector/pgvector:pg18", "5Gi")),
   redis: group("Redis beside the bot", bundled("redis:8-bookworm", "1Gi")),
@@ -219,7 +222,7 @@ const valuesShape = {
   }),
   podAnnotations: texts("annotations of the bot's pods"),
   extraEnv: objects(
-    "more variables of the bot's containers, the one that migrates too; they go before those of the Secrets",
+    "more variables of the bot's containers, the one that migrates too; they go before those of the Secrets, but for POSTGRESQL_URL beside migrate.existingSecret",
   ),
   extraVolumes: objects("more volumes of the bot's pods"),
   extraVolumeMounts: objects("where these are mounted, in the same containers"),

@@ -31,8 +31,8 @@ export interface Values {
   text(...parts: Part[]): Node;
   /** The node, where the condition holds; otherwise it and its key or place are left out. */
   when(condition: Condition, node: Node): Node;
-  /** The items of the list at a path, to be spread among others. */
-  items(path: string): Node[];
+  /** The items of the list at a path, or of one that is computed, to be spread among others. */
+  items(list: string | Pair<readonly Node[]>): Node[];
   /** The entries of the map at a path, to be spread among others. */
   entries(path: string): Record<string, Node>;
   /** True for what is neither false, zero nor empty. */

@@ -8,9 +8,12 @@ import { cloudNativePg } from "./value-sets.ts";
 const root = join(import.meta.dirname, "..", "..");
 const url = { name: "POSTGRESQL_URL", valueFrom: { secretKeyRef: { name: "memory-app", key: "uri" } } };
 
+const ca = { name: "NODE_EXTRA_CA_CERTS", value: "/certificates/ca.crt" };
+
 interface Pod {
   readonly containers: readonly { readonly env: readonly object[] }[];
   readonly initContainers: readonly { readonly env: readonly object[] }[];
+  readonly volumes: readonly object[];
 }
 
 it.each(["gateway", "worker"])(
@@ -24,6 +27,26 @@ it.each(["gateway", "worker"])(
       expect(env).toContainEqual(url);
       expect(env.filter((one) => (one as { name: string }).name === "POSTGRESQL_URL")).toHaveLength(1);
     }
+  },
+);
+
+it.each(["gateway", "worker"])(
+  "a %s of which only the runner's URL is in extraEnv migrates with the owner's, of the Secret of migrate.existingSecret",
+  (role) => {
+    const owned = { ...cloudNativePg, migrate: { existingSecret: "owner" }, extraEnv: [ca, url] };
+    const { spec } = releaseOf(owned).get("Deployment", `bot-discord-agent-${role}`) as unknown as {
+      spec: { template: { spec: Pod } };
+    };
+    const { containers, initContainers, volumes } = spec.template.spec;
+    expect(containers.map(({ env }) => env)).toEqual([expect.arrayContaining([ca, url])]);
+    const [migrate] = initContainers;
+    expect(migrate?.env).toContainEqual(ca);
+    // A variable goes before the file of a Secret.
+    expect(JSON.stringify(migrate?.env)).not.toContain("POSTGRESQL_URL");
+    expect(volumes).toContainEqual({
+      name: "migrate-secrets",
+      secret: { secretName: "owner", defaultMode: 0o440, optional: false },
+    });
   },
 );
 

@@ -63,6 +63,8 @@ export const refusedSets: Readonly<Record<string, object>> = {
   tag: { image: { tag: "latest" } },
   minReplicas: { worker: { autoscaling: { minReplicas: 5, maxReplicas: 4 } } },
   storeName: { externalSecret: { enabled: true } },
+  "migrate.existingSecret": { topology: "split", migrate: { existingSecret: "owner" } },
+  existingSecret: { postgres: { enabled: false }, migrate: { existingSecret: "owner" } },
   "prometheusRule.enabled": { topology: "split", worker: { autoscaling: { kind: "hpa" } } },
 };
 
@@ -119,7 +121,6 @@ const anySets = any({
   }),
   gateway: any({ replicas: fc.integer({ min: 0, max: 9 }), resources, ...placement }),
   worker: workers("none", "keda"),
-  migrate: any({ existingSecret: name }),
   postgres: any(bundled),
   redis: any(bundled),
   serviceAccount: any({ create: fc.boolean(), name, annotations: labels }),
@@ -153,9 +154,18 @@ const measuredSets = fc
   .tuple(anySets, workers("hpa"))
   .map(([set, worker]) => ({ ...set, worker, prometheusRule: { enabled: true } }));
 
+/** The same, whose schema belongs to somebody else than the bot. */
+const ownedSets = anySets.map((set) => ({
+  ...set,
+  topology: "split",
+  postgres: { enabled: false },
+  migrate: { existingSecret: "owner" },
+}));
+
 /** Sets of values as users write them: any of the fields, with words that YAML and Helm could take for something else. */
 export const valueSets = fc.oneof(
   { arbitrary: anySets, weight: 12 },
   { arbitrary: measuredSets, weight: 4 },
+  { arbitrary: ownedSets, weight: 4 },
   { arbitrary: fc.constant(cloudNativePg), weight: 1 },
 );

@@ -19,3 +19,13 @@
 {{- end -}}
 {{- toJson $strings -}}
 {{- end -}}
+
+{{- define "discord-agent.migration-env" -}}
+{{- $env := list -}}
+{{- range .Values.extraEnv -}}
+{{- if not (and $.Values.migrate.existingSecret (eq (toString .name) "POSTGRESQL_URL")) -}}
+{{- $env = append $env . -}}
+{{- end -}}
+{{- end -}}
+{{- toJson $env -}}
+{{- end -}}

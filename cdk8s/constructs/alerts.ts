@@ -36,7 +36,8 @@ const alerts: readonly Alert[] = [
   },
   {
     name: "DiscordAgentMessagesBuried",
-    expression: "max by (namespace) (delta(discord_agent_inbox_buried_messages[15m])) > 0",
+    // Not the gauge of the inbox: it is 0 until a new process has read the inbox, and then jumps to all of old.
+    expression: 'sum by (namespace) (increase(discord_agent_messages_total{message_type="buried"}[15m])) > 0',
     for: "0m",
     severity: "warning",
     summary: "A message was given up for good",

@@ -25,6 +25,13 @@ describe("/metrics", () => {
     }
   });
 
+  it("counts messages that were given up from 0 on: Prometheus sees no rise in a counter that begins with its first one", async () => {
+    const { get } = await openServer();
+    expect((await get("/metrics")).text).toContain(
+      'discord_agent_messages_total{message_type="buried",agent="none"} 0\n',
+    );
+  });
+
   it("measures the process when it is read: memory, and how late the event loop was", async () => {
     const { get } = await openServer();
     const lag = async () =>

@@ -131,3 +131,10 @@ it("services and profiles of docker compose on the pages are those of compose.ya
   expect(used.length).toBeGreaterThan(4);
   expect(used.filter((name) => !(name in services))).toEqual([]);
 });
+
+it("no service of compose.yaml asks for processors: Docker starts none that wants more than the machine has", () => {
+  const { services } = parse(read("compose.yaml"), { merge: true }) as { services: Readonly<Record<string, object>> };
+  const limits = Object.values(services).flatMap((service) => Object.keys(service));
+  expect(limits).toContain("mem_limit");
+  expect(limits.filter((name) => /^cpu|^deploy$/.test(name))).toEqual([]);
+});

@@ -2,6 +2,7 @@ import { existsSync, globSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { variables } from "../../src/config-variables.ts";
+import { releaseOf } from "../manifests/release-of.ts";
 
 const root = join(import.meta.dirname, "..", "..");
 const page = readFileSync(join(root, "docs", "security.md"), "utf8");
@@ -31,6 +32,17 @@ describe("docs/security.md", () => {
     const ofPeople = tables.filter((name) => !ofNobody.has(name));
     expect(ofPeople).toContain("feedback");
     expect(ofPeople.filter((name) => !privacy.includes(`\`${name}\``))).toEqual([]);
+  });
+
+  it("names every port that the NetworkPolicies leave open by default", () => {
+    const values = { topology: "split", postgres: { enabled: false }, redis: { enabled: false } };
+    const { egress } = releaseOf(values).get("NetworkPolicy", "bot-discord-agent-bot")["spec"] as {
+      egress: readonly { readonly ports: readonly { readonly port: number }[] }[];
+    };
+    const ports = new Set(egress.flatMap((rule) => rule.ports.map(({ port }) => port)).filter((port) => port !== 53));
+    expect(ports.size).toBe(9);
+    const [row = ""] = page.match(/^\| A pod that is taken over looks around .*$/m) ?? [];
+    expect([...ports].filter((port) => !new RegExp(`\\b${port}\\b`).test(row))).toEqual([]);
   });
 
   it("names variables that there are", () => {

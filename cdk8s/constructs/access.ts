@@ -11,11 +11,10 @@ const rules = [
   { apiGroups: [""], resources: ["events"], verbs: ["create"] },
 ];
 
-/** The ServiceAccount of the bot, its Role and the binding of both. */
+/** The ServiceAccount of the bot, unless it is there already, its Role and the binding of both. */
 export class Access extends Construct {
   constructor(scope: Construct, values: Values, identity: Identity) {
     super(scope, "access");
-    const onlyIf = values.is("serviceAccount.create");
     const account = values.pair(identity.serviceAccount);
     new Manifest(this, "account", {
       apiVersion: "v1",
@@ -27,14 +26,13 @@ export class Access extends Construct {
         name: account,
       },
       automountServiceAccountToken: false,
-      onlyIf,
+      onlyIf: values.is("serviceAccount.create"),
     });
     new Manifest(this, "role", {
       apiVersion: "rbac.authorization.k8s.io/v1",
       kind: "Role",
       metadata: identity.metadata(),
       rules,
-      onlyIf,
     });
     new Manifest(this, "binding", {
       apiVersion: "rbac.authorization.k8s.io/v1",
@@ -42,7 +40,6 @@ export class Access extends Construct {
       metadata: identity.metadata(),
       roleRef: { apiGroup: "rbac.authorization.k8s.io", kind: "Role", name: identity.name() },
       subjects: [{ kind: "ServiceAccount", name: account, namespace: values.pair(identity.namespace) }],
-      onlyIf,
     });
   }
 }

@@ -40,6 +40,12 @@ const rules: readonly Rule[] = [
       migrate.existingSecret !== "" && (topology === "all-in-one" || postgres.enabled),
     template: `and .Values.migrate.existingSecret (or (eq .Values.topology "all-in-one") .Values.postgres.enabled)`,
   },
+  {
+    path: ["serviceAccount", "name"],
+    problem: "is empty, and none is made; name the one that is there, or set serviceAccount.create to true",
+    isBroken: ({ serviceAccount: { create, name } }) => !create && name === "",
+    template: `not (or .Values.serviceAccount.create .Values.serviceAccount.name)`,
+  },
 ];
 
 /** Which rules these values break. */

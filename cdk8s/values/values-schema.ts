@@ -196,8 +196,8 @@ const valuesShape = {
   postgres: group("Postgres with pgvector beside the bot", bundled("pgvector/pgvector:pg18", "5Gi")),
   redis: group("Redis beside the bot", bundled("redis:8-bookworm", "1Gi")),
   serviceAccount: group("who the bot is for the cluster", {
-    create: flag(true, "whether it is made, with its Role"),
-    name: text("", "its name; empty takes the name of the release"),
+    create: flag(true, "whether it is made; without it the Role is given to the one that is named"),
+    name: text("", "its name; empty takes the name of the release, where it is made"),
     annotations: texts("annotations, as for a cloud's identities"),
   }),
   networkPolicy,

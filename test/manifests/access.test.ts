@@ -16,6 +16,18 @@ it("the bot may do what its code asks the API server for, and nothing else", () 
   ]);
 });
 
+it("a ServiceAccount that is there already is given the Role, and is not made", () => {
+  const { all, get } = releaseOf({ serviceAccount: { create: false, name: "theirs" } });
+  expect(all.map(({ kind }) => kind)).not.toContain("ServiceAccount");
+  expect(get("RoleBinding", "bot-discord-agent")).toMatchObject({
+    roleRef: { kind: "Role", name: get("Role", "bot-discord-agent").metadata.name },
+    subjects: [{ kind: "ServiceAccount", name: "theirs", namespace: "ours" }],
+  });
+  expect(get("Deployment", "bot-discord-agent-all-in-one")).toMatchObject({
+    spec: { template: { spec: { serviceAccountName: "theirs" } } },
+  });
+});
+
 interface Pod {
   readonly automountServiceAccountToken?: boolean;
   readonly containers: readonly Container[];

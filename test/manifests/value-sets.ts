@@ -65,6 +65,7 @@ export const refusedSets: Readonly<Record<string, object>> = {
   storeName: { externalSecret: { enabled: true } },
   "migrate.existingSecret": { topology: "split", migrate: { existingSecret: "owner" } },
   existingSecret: { postgres: { enabled: false }, migrate: { existingSecret: "owner" } },
+  "serviceAccount.name": { serviceAccount: { create: false } },
   "prometheusRule.enabled": { topology: "split", worker: { autoscaling: { kind: "hpa" } } },
 };
 
@@ -123,7 +124,10 @@ const anySets = any({
   worker: workers("none", "keda"),
   postgres: any(bundled),
   redis: any(bundled),
-  serviceAccount: any({ create: fc.boolean(), name, annotations: labels }),
+  serviceAccount: fc.oneof(
+    any({ create: fc.constant(true), name, annotations: labels }),
+    fc.record({ create: fc.constant(false), name: fc.constant("theirs"), annotations: labels }),
+  ),
   networkPolicy: any({
     enabled: fc.boolean(),
     monitoringNamespace: word,

@@ -10,6 +10,9 @@ const kept = {
   "kustomize.toolkit.fluxcd.io/prune": "disabled",
 };
 
+/** What the API server fills into an item of a list, and a GitOps tool would take for a difference. */
+const filledIn = { conversionStrategy: "Default", decodingStrategy: "None", metadataPolicy: "None" };
+
 /** The volume of the embedded database, which is kept, and the Secret as the External Secrets Operator makes it. */
 export class Extras extends Construct {
   constructor(scope: Construct, values: Values, identity: Identity) {
@@ -36,7 +39,7 @@ export class Extras extends Construct {
           kind: values.value("externalSecret.storeKind"),
         },
         target: { name: values.pair(identity.secret) },
-        dataFrom: [{ extract: { key: values.value("externalSecret.key") } }],
+        dataFrom: [{ extract: { key: values.value("externalSecret.key"), ...filledIn } }],
       },
       onlyIf: values.is("externalSecret.enabled"),
       foreign: {

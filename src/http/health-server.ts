@@ -27,7 +27,8 @@ const limits = {
 const silenceMs = 8_000;
 
 export interface HealthServerOptions {
-  readonly host: string;
+  /** Null: every address of the machine, of IPv6 too. */
+  readonly host: string | null;
   /** 0: any free one. */
   readonly port: number;
   readonly whenTaken: "fail" | "next-free";
@@ -109,11 +110,9 @@ async function listen(server: Server, { host, port, whenTaken, log }: HealthServ
       return;
     }
     if (code !== "EADDRINUSE") {
-      throw new ForeseenError(
-        "port_refused",
-        `HEALTH_CHECK_PORT: ${host}:${candidate} cannot be listened on (${code})`,
-        { kind: "bury" },
-      );
+      throw new ForeseenError("port_refused", `HEALTH_CHECK_PORT: port ${candidate} cannot be listened on (${code})`, {
+        kind: "bury",
+      });
     }
   }
   const remedy = "stop the other program, or set HEALTH_CHECK_PORT to a free port";
@@ -122,11 +121,12 @@ async function listen(server: Server, { host, port, whenTaken, log }: HealthServ
   });
 }
 
-async function tryListen(server: Server, host: string, port: number): Promise<string | null> {
+async function tryListen(server: Server, host: string | null, port: number): Promise<string | null> {
   return await new Promise((resolve) => {
     const failed = (error: NodeJS.ErrnoException) => resolve(error.code ?? "unknown");
     server.once("error", failed);
-    server.listen({ host, port }, () => {
+    // Without a host Node takes `::`, which hears IPv4 as well, and 0.0.0.0 where there is no IPv6.
+    server.listen({ host: host ?? undefined, port }, () => {
       server.off("error", failed);
       resolve(null);
     });
@@ -146,10 +146,9 @@ async function close(server: Server, deadline: AbortSignal): Promise<void> {
   cut.removeEventListener("abort", cutAll);
 }
 
-function urlOf(server: Server | null, host: string): string | null {
+function urlOf(server: Server | null, host: string | null): string | null {
   const address = server?.address();
   if (address === null || address === undefined || typeof address === "string") return null;
-  const everywhere = host === "0.0.0.0" || host === "::";
-  const name = everywhere ? "localhost" : host.includes(":") ? `[${host}]` : host;
+  const name = host?.includes(":") ? `[${host}]` : (host ?? "localhost");
   return `http://${name}:${address.port}`;
 }

@@ -9,7 +9,7 @@ export function talkOnDiscord(options: RoleOptions): readonly Component[] {
   const discord = makeVoicesOf(options, foundation);
   const speaker = makeMouth(options, foundation, discord);
   const consumer = makeAnswering(options, foundation, speaker);
-  const http = makeHttp(options, foundation, { host: "0.0.0.0", whenTaken: "fail" }, () => components);
+  const http = makeHttp(options, foundation, { host: null, whenTaken: "fail" }, () => components);
   const { counter, commands } = makeCounter(options, foundation, discord, (signal) => http.status(signal));
   const gateway = makeEar(options, foundation, discord, counter);
   const { secrets, settings, connections, limits, cluster, inbox, retention, embedding } = foundation;

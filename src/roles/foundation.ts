@@ -185,7 +185,7 @@ async function healthOf({ inbox, model, breakers }: Foundation): Promise<Health>
 export function makeHttp(
   { config, version, lifecycle, metrics, log }: RoleOptions,
   { breakers, targets, settings, inbox, leader, model, tuning }: Foundation,
-  where: { host: string; whenTaken: "fail" | "next-free" },
+  where: { host: string | null; whenTaken: "fail" | "next-free" },
   components: () => readonly Component[],
 ): HealthServer {
   return makeHealthServer({

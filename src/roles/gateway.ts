@@ -6,7 +6,7 @@ import { makeFoundation, makeHttp, type RoleOptions } from "./foundation.ts";
 export function hearDiscord(options: RoleOptions): readonly Component[] {
   const foundation = makeFoundation(options, readableOnDiscord);
   const discord = makeVoicesOf(options, foundation);
-  const http = makeHttp(options, foundation, { host: "0.0.0.0", whenTaken: "fail" }, () => components);
+  const http = makeHttp(options, foundation, { host: null, whenTaken: "fail" }, () => components);
   const { counter, commands } = makeCounter(options, foundation, discord, (signal) => http.status(signal));
   const gateway = makeEar(options, foundation, discord, counter);
   const { secrets, settings, connections, cluster, inbox } = foundation;

@@ -4,7 +4,7 @@ import { makeFoundation, makeHttp, type RoleOptions } from "./foundation.ts";
 /** Everything but Discord, for a first look at an installation in a cluster whose token is still to come. */
 export function waitForToken(options: RoleOptions): readonly Component[] {
   const foundation = makeFoundation(options, () => async () => []);
-  const http = makeHttp(options, foundation, { host: "0.0.0.0", whenTaken: "fail" }, () => components);
+  const http = makeHttp(options, foundation, { host: null, whenTaken: "fail" }, () => components);
   const { secrets, settings, connections, cluster, inbox, missingToken } = foundation;
   const components: readonly Component[] = [
     http,

@@ -9,7 +9,7 @@ export function answerDiscord(options: RoleOptions): readonly Component[] {
   const discord = makeVoicesOf(options, foundation);
   const speaker = makeMouth(options, foundation, discord);
   const consumer = makeAnswering(options, foundation, speaker);
-  const http = makeHttp(options, foundation, { host: "0.0.0.0", whenTaken: "fail" }, () => components);
+  const http = makeHttp(options, foundation, { host: null, whenTaken: "fail" }, () => components);
   const { secrets, settings, connections, limits, cluster, inbox, retention, embedding } = foundation;
   const quiet = [http, ...secrets, settings, ...connections, ...limits, ...cluster, inbox, retention, embedding];
   const components: readonly Component[] = [...quiet, discord.voices, speaker, consumer];

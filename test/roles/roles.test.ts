@@ -1,3 +1,4 @@
+import { networkInterfaces } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { answersIn, furnish, patience, ready, startDiscordBot } from "../failure/discord-bot.ts";
@@ -14,7 +15,7 @@ describeUnless(await whyNoPostgres(), "processes with a role of their own", () =
   let gemini: Simulator;
   let home: Home;
   let running: Watched[];
-  const start = async (role: "gateway" | "worker") => {
+  const start = async (role: "all-in-one" | "gateway" | "worker") => {
     const model = { GEMINI_API_KEY: "x", GEMINI_BASE_URL: gemini.url, GEMINI_REQUESTS_PER_MINUTE: "1000" };
     const one = startDiscordBot(discord, home, { ...model, ROLE: role });
     running.push(one);
@@ -56,6 +57,20 @@ describeUnless(await whyNoPostgres(), "processes with a role of their own", () =
     const again = await run("migrate", { DISCORD_TOKEN: "", ENVIRONMENT: "production" });
     expect([again.code, again.stderr.filter((line) => line.includes("changing the schema"))]).toEqual([0, []]);
   });
+
+  it.each(["all-in-one", "gateway", "worker"] as const)(
+    "a process that is %s is asked for its health at every address that the machine has, in a cluster of IPv6 too",
+    async (role) => {
+      await run("migrate");
+      const one = await start(role);
+      await vi.waitFor(async () => expect((await one.get("/health/live")).status).toBe(200), patience);
+      const { port } = new URL(String(one.log.find(({ listening }) => listening !== undefined)?.["listening"]));
+      const near = Object.values(networkInterfaces()).flatMap((its = []) => its.filter(({ internal }) => internal));
+      const hosts = near.map(({ address, family }) => (family === "IPv6" ? `[${address}]` : address));
+      expect(hosts).toContain("127.0.0.1");
+      for (const host of hosts) expect((await fetch(`http://${host}:${port}/health/live`)).status).toBe(200);
+    },
+  );
 
   it.each(["gateway", "worker"])(
     "a %s refuses an empty, an older and a newer database with a sentence each",

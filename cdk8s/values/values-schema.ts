@@ -101,7 +101,7 @@ const autoscaling = group("scaling by messages that wait, never by CPU", {
 const bundled = (image: string, storage: string) => ({
   enabled: flag(true, "for trying out: one pod, no backup; production brings its own by Secret"),
   image: text(image, "the image"),
-  storage: size(storage, "the size of its volume"),
+  storage: size(storage, "the size of its volume, at the first install"),
   storageClassName: text("", "the StorageClass; empty takes the cluster's default"),
 });
 

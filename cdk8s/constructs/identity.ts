@@ -88,9 +88,9 @@ function fullnameOf({ fullnameOverride, nameOverride }: ValueSet, { name }: Rele
   return cut(fullnameOverride || (name.includes(own) ? name : `${name}-${own}`));
 }
 
-/** Leaves room for what is added to it in names of at most 63 characters. */
+/** Leaves room for the longest that is made of it, a label of 63 characters: `-postgres-` and a StatefulSet's hash of ten. */
 function cut(name: string): string {
-  return name.slice(0, 45).replace(/-$/, "");
+  return name.slice(0, 43).replace(/-$/, "");
 }
 
 function imageOf({ image: { repository, tag, digest } }: ValueSet, { version }: Release): string {
@@ -101,7 +101,7 @@ function imageOf({ image: { repository, tag, digest } }: ValueSet, { version }: 
 export const nameTemplates = `{{- define "discord-agent.fullname" -}}
 {{- $own := .Values.nameOverride | default "${application}" -}}
 {{- $both := contains $own .Release.Name | ternary .Release.Name (printf "%s-%s" .Release.Name $own) -}}
-{{- .Values.fullnameOverride | default $both | trunc 45 | trimSuffix "-" -}}
+{{- .Values.fullnameOverride | default $both | trunc 43 | trimSuffix "-" -}}
 {{- end -}}
 
 {{- define "discord-agent.image" -}}

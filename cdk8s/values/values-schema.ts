@@ -65,7 +65,7 @@ const objects = (meaning: string) => z.array(z.record(z.string(), z.unknown())).
 const name = (meaning: string) =>
   z
     .string()
-    .regex(/^([a-z0-9]([-a-z0-9]{0,43}[a-z0-9])?)?$/)
+    .regex(/^([a-z0-9]([-a-z0-9]{0,41}[a-z0-9])?)?$/)
     .default("")
     .describe(meaning);
 const size = (fallback: string, meaning: string) =>

@@ -14,7 +14,7 @@ const word = fc.constantFrom(
   "-",
   "a b",
 );
-const name = fc.constantFrom("", "bot", "my-bot-1", "a".repeat(45));
+const name = fc.constantFrom("", "bot", "my-bot-1", "a".repeat(43));
 const labels = fc.dictionary(fc.constantFrom("example.org/a", "team", "b"), word, { maxKeys: 2 });
 const objects = (...some: object[]) => fc.subarray(some);
 const resources = fc.record(

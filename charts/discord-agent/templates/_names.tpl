@@ -1,7 +1,7 @@
 {{- define "discord-agent.fullname" -}}
 {{- $own := .Values.nameOverride | default "discord-agent" -}}
 {{- $both := contains $own .Release.Name | ternary .Release.Name (printf "%s-%s" .Release.Name $own) -}}
-{{- .Values.fullnameOverride | default $both | trunc 45 | trimSuffix "-" -}}
+{{- .Values.fullnameOverride | default $both | trunc 43 | trimSuffix "-" -}}
 {{- end -}}
 
 {{- define "discord-agent.image" -}}

@@ -1,4 +1,6 @@
+import { table } from "../../src/config-variables.ts";
 import type { ValueSet } from "./values-schema.ts";
+import { textsOf } from "./variable-value.ts";
 
 /** What several values must be together: JSON Schema has no words for it, so that the chart says it while it is rendered. */
 interface Rule {
@@ -11,6 +13,12 @@ interface Rule {
 }
 
 const autoscaling = ".Values.worker.autoscaling";
+
+type Limit = "POSTGRES_POOL_MIN_SIZE" | "POSTGRES_POOL_MAX_SIZE";
+const limitOf = ({ config }: ValueSet, name: Limit) => Number(textsOf(config)[name] || table[name].fallback);
+/** The same for Helm: an empty text is no number, and 0 is one. */
+const limitTemplate = (name: Limit) =>
+  `int (get .Values.config "${name}" | toString | default "${table[name].fallback}")`;
 
 const rules: readonly Rule[] = [
   {
@@ -45,6 +53,12 @@ const rules: readonly Rule[] = [
     problem: "is empty, and none is made; name the one that is there, or set serviceAccount.create to true",
     isBroken: ({ serviceAccount: { create, name } }) => !create && name === "",
     template: `not (or .Values.serviceAccount.create .Values.serviceAccount.name)`,
+  },
+  {
+    path: ["config", "POSTGRES_POOL_MIN_SIZE"],
+    problem: `is more than POSTGRES_POOL_MAX_SIZE, which is ${table.POSTGRES_POOL_MAX_SIZE.fallback} where it is not set`,
+    isBroken: (values) => limitOf(values, "POSTGRES_POOL_MIN_SIZE") > limitOf(values, "POSTGRES_POOL_MAX_SIZE"),
+    template: `gt (${limitTemplate("POSTGRES_POOL_MIN_SIZE")}) (${limitTemplate("POSTGRES_POOL_MAX_SIZE")})`,
   },
 ];
 

@@ -66,6 +66,8 @@ export const refusedSets: Readonly<Record<string, object>> = {
   "migrate.existingSecret": { topology: "split", migrate: { existingSecret: "owner" } },
   existingSecret: { postgres: { enabled: false }, migrate: { existingSecret: "owner" } },
   "serviceAccount.name": { serviceAccount: { create: false } },
+  POSTGRES_POOL_MIN_SIZE: { config: { POSTGRES_POOL_MIN_SIZE: 20 } },
+  "config.POSTGRES_POOL_MIN_SIZE": { config: { POSTGRES_POOL_MIN_SIZE: "5", POSTGRES_POOL_MAX_SIZE: 4 } },
   "prometheusRule.enabled": { topology: "split", worker: { autoscaling: { kind: "hpa" } } },
 };
 
@@ -109,6 +111,8 @@ const anySets = any({
     COLD_MEMORY_THRESHOLD: fc.constantFrom(0.75, "0.5", 1),
     DISCORD_SHARDS: fc.constantFrom("auto", 2),
     MAX_MESSAGE_CHARS: fc.constant(100_000),
+    POSTGRES_POOL_MIN_SIZE: fc.constantFrom(0, "0", "", 1, "1"),
+    POSTGRES_POOL_MAX_SIZE: fc.constantFrom(1, "1", "", 1_000),
   }),
   settings: any({
     LOG_LEVEL: fc.constantFrom("debug", "warn"),

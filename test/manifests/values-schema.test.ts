@@ -1,7 +1,8 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, it } from "vitest";
-import { fillIn } from "../../cdk8s/values/values-schema.ts";
+import { brokenRules } from "../../cdk8s/values/rules.ts";
+import { fillIn, valuesSchema } from "../../cdk8s/values/values-schema.ts";
 import { refusedSets } from "./value-sets.ts";
 
 const file = join(import.meta.dirname, "..", "..", "charts", "discord-agent", "values.schema.json");
@@ -33,4 +34,16 @@ it("values.schema.json says of a variable what the process takes, as far as it h
 
 it.each(Object.entries(refusedSets))("%s is refused in these values, by its name", (name, values) => {
   expect(fillIn(values).error?.message).toContain(name.split(".").at(-1));
+});
+
+it.each([
+  [{}, []],
+  [{ POSTGRES_POOL_MIN_SIZE: 20 }, ["config.POSTGRES_POOL_MIN_SIZE"]],
+  [{ POSTGRES_POOL_MIN_SIZE: "20", POSTGRES_POOL_MAX_SIZE: "" }, ["config.POSTGRES_POOL_MIN_SIZE"]],
+  [{ POSTGRES_POOL_MIN_SIZE: "5", POSTGRES_POOL_MAX_SIZE: 4 }, ["config.POSTGRES_POOL_MIN_SIZE"]],
+  [{ POSTGRES_POOL_MIN_SIZE: 20, POSTGRES_POOL_MAX_SIZE: 20 }, []],
+  [{ POSTGRES_POOL_MIN_SIZE: 0, POSTGRES_POOL_MAX_SIZE: 1 }, []],
+])("a pair that the process would refuse is a rule, because the chart cannot ask it: %o", (config, broken) => {
+  const values = { ...valuesSchema.parse({}), config: { ENVIRONMENT: "production" as const, ...config } };
+  expect(brokenRules(values).map(({ path }) => path.join("."))).toEqual(broken);
 });

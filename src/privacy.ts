@@ -37,10 +37,13 @@ export function makePrivacyDesk(options: {
 /** Everything that a wish to forget means. */
 async function gather(tx: Sql, what: Forgotten) {
   const concerned = await readConcerned(tx, what);
-  const own = concerned.map(({ messageId }) => messageId);
+  // Also those that are no turns (another bot's, or older than the bot): replies quote them.
+  const own = what.kind === "messages" ? what.messageIds : concerned.map(({ messageId }) => messageId);
   const answered = concerned.map(({ answeredAs }) => answeredAs);
   const doomed = await readDoomed(tx, what, { own, answered });
-  const madeFrom = await readMadeFrom(tx, doomed, concerned, what.kind === "person" ? what.personId : null);
+  const scopes = [...new Set(concerned.map(({ scope }) => scope))];
+  const personId = what.kind === "person" ? what.personId : null;
+  const madeFrom = await readMadeFrom(tx, { memories: doomed, messageIds: own, scopes, personId });
   const ownIds = new Set(own);
   const others = madeFrom.filter(({ messageId }) => !ownIds.has(messageId));
   const otherIds = others.map(({ messageId }) => messageId);
@@ -53,7 +56,7 @@ async function gather(tx: Sql, what: Forgotten) {
   };
   const conversations = [...concerned, ...others, ...doomed].map(({ conversationId }) => conversationId);
   const answers = [...answered, ...otherIds];
-  return { concerned, own, answers, memoryIds, removed, conversations: [...new Set(conversations)] };
+  return { own, scopes, answers, memoryIds, removed, conversations: [...new Set(conversations)] };
 }
 
 async function remove(tx: Sql, what: Forgotten) {
@@ -73,11 +76,11 @@ interface Done {
 }
 
 async function forget(tx: Sql, what: Forgotten, inbox: Inbox): Promise<Done> {
-  const { concerned, own, removed, conversations } = await remove(tx, what);
+  const { own, scopes, removed, conversations } = await remove(tx, what);
   const { revoked: gone } = await inbox.deleted(tx, own);
   if (what.kind === "person") await tx.query("delete from feedback where user_id = $1", [what.personId]);
   // An answer that is being written has read what is forgotten now.
-  const anew = await inbox.beginAnew(tx, [...new Set(concerned.map(({ scope }) => scope))]);
+  const anew = await inbox.beginAnew(tx, scopes);
   return { removed, conversations, revoked: [...gone, ...anew] };
 }
 

@@ -35,8 +35,8 @@ export async function forgetPlace(
     signal.throwIfAborted();
     const done = await database.transaction(async (tx) => {
       const messageIds = await readKeptIn(tx, place.channelId, mostAtOnce);
-      const { conversations, revoked, hasWork } = await inbox.deleted(tx, messageIds);
       const concerned = await revise.forget(tx, messageIds);
+      const { conversations, revoked, hasWork } = await inbox.deleted(tx, messageIds);
       return { messageIds, revoked, hasWork, conversations: [...new Set([...conversations, ...concerned])] };
     });
     inbox.revoked(done.revoked);

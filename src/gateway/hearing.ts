@@ -224,9 +224,10 @@ async function revise(
   after: Aftermath,
 ): Promise<void> {
   if (heard.kind === "deleted") {
+    // Memory first: it finds the answers to replies by the quotations, which the inbox takes out.
+    const concerned = await memory.forget(tx, heard.messageIds);
     const { conversations, revoked, hasWork } = await inbox.deleted(tx, heard.messageIds);
     if (hasWork) after.kept += 1;
-    const concerned = await memory.forget(tx, heard.messageIds);
     for (const id of [...conversations, ...concerned]) after.conversations.add(id);
     after.revoked.push(...revoked);
   } else if (heard.kind === "edited") {

@@ -1,7 +1,7 @@
 import type { Forgotten } from "../chat/desk.ts";
 import type { Sql } from "../connections/postgres.ts";
 import type { Snowflake } from "../envelope.ts";
-import { reopenedColumns, toReopened, type Reopened, type ReopenedRow } from "./together.ts";
+import { lockTogether, reopenedColumns, toReopened, type Reopened, type ReopenedRow } from "./together.ts";
 
 /** A message that is to be forgotten. */
 export interface ConcernedTurn {
@@ -29,15 +29,16 @@ function condition(what: Forgotten): readonly [string, readonly unknown[]] {
 const inChannel =
   "(channel_id = $2 or conversation_id in (select $2 union select c.channel_id from channels c where c.parent_id = $2))";
 
-/** The messages that a wish to forget means; locked, in the order of their ids. */
+/** The messages that a wish to forget means; locked, with those that they are answered together with. */
 export async function readConcerned(sql: Sql, what: Forgotten): Promise<readonly ConcernedTurn[]> {
   const [where, values] = condition(what);
+  await lockTogether(sql, where, values);
   const rows = await sql.query<
     Record<"message_id" | "answered_as" | "conversation_id" | "scope", string> & { words: boolean }
   >(
     `select message_id, coalesce(answered_with, message_id) as answered_as, conversation_id, scope,
        text <> '' or author_name <> '' or draft is not null as words
-     from turns where ${where} order by message_id for update`,
+     from turns where ${where}`,
     values,
   );
   return rows.map((row) => ({
@@ -81,15 +82,23 @@ export async function readKeptBetween(
 /** The answers that had one of these memories or messages, or words of this person, before their eyes; by the message they answer. */
 export async function readMadeFrom(
   sql: Sql,
-  memories: readonly { readonly id: string; readonly sourceMessageId: Snowflake }[],
-  concerned: readonly ConcernedTurn[],
-  personId: Snowflake | null,
+  {
+    memories,
+    messageIds,
+    scopes,
+    personId,
+  }: {
+    readonly memories: readonly { readonly id: string; readonly sourceMessageId: Snowflake }[];
+    readonly messageIds: readonly Snowflake[];
+    /** Where they were said. */
+    readonly scopes: readonly Snowflake[];
+    readonly personId: Snowflake | null;
+  },
 ): Promise<readonly { messageId: Snowflake; conversationId: Snowflake }[]> {
-  const messageIds = concerned.map(({ messageId }) => messageId);
   // Nothing was made from what had not been said: the answers since the first of them are enough to look through.
   const [first = null] = [...messageIds, ...memories.map(({ sourceMessageId }) => sourceMessageId)].sort(byAge);
   const rows = await sql.query<{ message_id: Snowflake; conversation_id: Snowflake }>(
-    `with scopes as (select distinct scope from unnest($3::bigint[]) scope),
+    `with scopes as (select unnest($3::bigint[]) as scope),
      lost as (select unnest($1::bigint[]) as id), unsaid as (select unnest($2::bigint[]) as id)
      select t.message_id, t.conversation_id from turns t join scopes using (scope)
        cross join json_array_elements(t.receipt->'memories') m join lost on lost.id = (m->>'id')::bigint
@@ -100,7 +109,7 @@ export async function readMadeFrom(
      where t.message_id >= $4::bigint
      union
      select message_id, conversation_id from turns where ${isQuoting("$2", "$5")}`,
-    [memories.map(({ id }) => id), messageIds, concerned.map(({ scope }) => scope), first, personId],
+    [memories.map(({ id }) => id), messageIds, scopes, first, personId],
   );
   return rows.map((row) => ({ messageId: row.message_id, conversationId: row.conversation_id }));
 }

@@ -30,7 +30,7 @@ interface Deletion {
 
 /** Ends the turns of deleted messages and takes their words out. */
 export async function deleteTurns(sql: Sql, messageIds: readonly Snowflake[]): Promise<Deletion> {
-  await lockTogether(sql, messageIds);
+  await lockTogether(sql, "message_id = any($1::bigint[])", [messageIds]);
   const rows = await sql.query<{ message_id: string; conversation_id: string; attempts: number; was_open: boolean }>(
     `with before as (
        select message_id, state in ('waiting', 'answering', 'drafted') as was_open from turns where message_id = any($1::bigint[]))
@@ -59,7 +59,7 @@ export async function deleteTurns(sql: Sql, messageIds: readonly Snowflake[]): P
  * answered together with.
  */
 export async function editTurn(sql: Sql, envelope: Envelope): Promise<{ isKnown: boolean; anew: Reopened | null }> {
-  await lockTogether(sql, [envelope.messageId]);
+  await lockTogether(sql, "message_id = $1", [envelope.messageId]);
   const [row] = await sql.query<ReopenedRow & { again: boolean; answered_with: Snowflake | null }>(
     `with before as (
        select message_id, answered_with is null and (state in ('answering', 'drafted')

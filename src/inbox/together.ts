@@ -26,12 +26,11 @@ export async function joinFollowing(sql: Sql, messageId: Snowflake): Promise<rea
   return rows.map((row) => row.message_id);
 }
 
-/** Locks turns and those that they are answered together with, the oldest first, as whoever ends a turn does. */
-export async function lockTogether(sql: Sql, messageIds: readonly Snowflake[]): Promise<void> {
+/** Locks the turns that `where` means, and those that they are answered together with, the oldest first, as whoever ends a turn does. */
+export async function lockTogether(sql: Sql, where: string, values: readonly unknown[]): Promise<void> {
   await sql.query(
-    `select from turns where message_id = any($1::bigint[])
-       or message_id in (select answered_with from turns where message_id = any($1::bigint[])) order by message_id for update`,
-    [messageIds],
+    `select from turns where message_id in (select unnest(array[message_id, answered_with]) from turns where ${where}) order by message_id for update`,
+    values,
   );
 }
 

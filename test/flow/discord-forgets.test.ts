@@ -95,6 +95,32 @@ describe("what is forgotten of some messages", () => {
     expect(wordsIn(bot.promptsSince(asking))).toEqual([]);
   });
 
+  it("a message that is deleted on Discord is forgotten with what was made from it where only a reply had it in sight", async () => {
+    const { ann, ben, guild } = at.house;
+    const channel = at.world.addChannel(guild, { name: "quoted" });
+    const old = at.world.say({ channel, author: ann, text: `the shed key is ${word("o")}` });
+    await at.settled();
+    await at.stop();
+    await at.look(async (database) => {
+      await database.query("update turns set received_at = received_at - interval '2 days' where message_id = $1", [
+        old.id,
+      ]);
+      await database.query("delete from memories where source_message_id = $1", [old.id]);
+    });
+    await at.start();
+    const stranger = at.world.addBot({ name: "stranger", token: "sim-stranger" });
+    at.world.addMember(guild, stranger);
+    const foreign = at.world.say({ channel, author: stranger, text: `the gate code is ${word("p")}` });
+    bot.repeat("what does the old one say?", word("o"));
+    await at.talk(`${at.me} what does the old one say?`, { channel, author: ben, replyTo: old });
+    bot.repeat("what does the stranger say?", word("p"));
+    await at.talk(`${at.me} what does the stranger say?`, { channel, author: ben, replyTo: foreign });
+    expect((await bot.inDatabase()).words).toEqual([word("o"), word("p")]);
+    at.world.deleteMany(channel, [old, foreign]);
+    await at.talk(`${at.me} and now?`, { channel, author: ben });
+    expect((await bot.inDatabase()).words).toEqual([]);
+  });
+
   it("words that are edited away are forgotten with all that was made from them, and the new ones are found", async () => {
     const { ben, guild } = at.house;
     const channel = at.world.addChannel(guild, { name: "edited" });

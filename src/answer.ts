@@ -6,7 +6,7 @@ import { referenceOf, type Draft, type Turn } from "./inbox/turns.ts";
 import type { Logger } from "./log.ts";
 import type { Memory } from "./memory/memory.ts";
 import type { Metrics } from "./metrics.ts";
-import { receiptOf, recordAnswer, stopwatch } from "./receipt.ts";
+import { receiptOf, recordAnswer, sourcesOf, stopwatch } from "./receipt.ts";
 import { makeRetry } from "./resilience/policies.ts";
 import type { Targets } from "./resilience/targets.ts";
 import { withinBudget } from "./routing/budget.ts";
@@ -59,7 +59,7 @@ export async function answer(turn: Turn, rooms: Rooms, signal: AbortSignal): Pro
     return thinking.kind === "defer" ? defer(turn, thinking, rooms) : giveUp(turn, thinking, rooms);
 
   const draft = { text: thinking.text, receipt: receiptOf(turn, thinking, recalled, snapshot.revision, stageMs) };
-  await rooms.inbox.saveDraft(turn, draft);
+  await rooms.inbox.saveDraft(turn, draft, sourcesOf(recalled));
   return speak(turn, draft, rooms, signal);
 }
 
@@ -109,8 +109,8 @@ async function speak(turn: Turn, draft: Draft, rooms: Rooms, signal: AbortSignal
   // Tried again here, because the way back through the inbox would speak it a second time.
   let refresh = async () => {};
   const end = () =>
-    rooms.inbox.finish(turn, receipt, async (tx) => {
-      if (turn.remembered) refresh = await rooms.memory.store(tx, turn.parts, reply);
+    rooms.inbox.finish(turn, receipt, async (tx, isKept) => {
+      if (turn.remembered) refresh = await rooms.memory.store(tx, turn.parts, isKept ? reply : null);
     });
   await untilStored(end, AbortSignal.timeout(60_000));
   await refresh();

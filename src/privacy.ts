@@ -59,14 +59,11 @@ async function gather(tx: Sql, what: Forgotten) {
   return { own, scopes, answers, memoryIds, removed, conversations: [...new Set(conversations)] };
 }
 
-async function remove(tx: Sql, what: Forgotten) {
-  const found = await gather(tx, what);
-  const { own, answers, memoryIds } = found;
+async function remove(tx: Sql, what: Forgotten, { own, answers, memoryIds }: Awaited<ReturnType<typeof gather>>) {
   await removeMemories(tx, memoryIds);
   await bareTurns(tx, own);
   await bareAnswers(tx, answers);
   await dropQuotations(tx, own, what.kind === "person" ? what.personId : null);
-  return found;
 }
 
 interface Done {
@@ -76,11 +73,14 @@ interface Done {
 }
 
 async function forget(tx: Sql, what: Forgotten, inbox: Inbox): Promise<Done> {
-  const { own, scopes, removed, conversations } = await remove(tx, what);
+  const found = await gather(tx, what);
+  const { own, scopes, removed, conversations } = found;
   const { revoked: gone } = await inbox.deleted(tx, own);
-  if (what.kind === "person") await tx.query("delete from feedback where user_id = $1", [what.personId]);
   // An answer that is being written has read what is forgotten now.
   const anew = await inbox.beginAnew(tx, scopes);
+  // After the turns: whoever ends one holds it, and waits for the counts of words that this takes.
+  await remove(tx, what, found);
+  if (what.kind === "person") await tx.query("delete from feedback where user_id = $1", [what.personId]);
   return { removed, conversations, revoked: [...gone, ...anew] };
 }
 
@@ -89,7 +89,10 @@ async function forget(tx: Sql, what: Forgotten, inbox: Inbox): Promise<Done> {
  * conversations whose hot memory no longer holds.
  */
 export async function forgetDeleted(tx: Sql, messageIds: readonly Snowflake[]): Promise<readonly Snowflake[]> {
-  return (await remove(tx, { kind: "messages", messageIds })).conversations;
+  const what = { kind: "messages", messageIds } as const;
+  const found = await gather(tx, what);
+  await remove(tx, what, found);
+  return found.conversations;
 }
 
 /** What is left in memory of a channel that is gone, and of its threads, once its messages are forgotten. Resolves as `forgetDeleted` does. */

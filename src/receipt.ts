@@ -1,4 +1,5 @@
 import type { Receipt } from "./chat/chat.ts";
+import type { Source } from "./inbox/forgetting.ts";
 import type { Turn } from "./inbox/turns.ts";
 import type { Logger } from "./log.ts";
 import { sourceOf } from "./memory/forget.ts";
@@ -38,6 +39,13 @@ export function receiptOf(
     stageMs: { ...stageMs, wait: thinking.waitedMs },
     notes: [...recalled.notes, ...thinking.notes],
   };
+}
+
+/** The words that were read for an answer, each with the message it is of. */
+export function sourcesOf({ recent, recollections }: Recalled): readonly Source[] {
+  const heard = recent.map(({ messageId, agent, text }) => ({ messageId, agent, text }));
+  const remembered = recollections.map(({ sourceMessageId: messageId, agent, text }) => ({ messageId, agent, text }));
+  return [...heard, ...remembered];
 }
 
 /** Writes one answered turn into the metrics, the targets and, as one line without any text, the log. */

@@ -79,7 +79,10 @@ export async function readKeptBetween(
   return rows.map((row) => row.message_id);
 }
 
-/** The answers that had one of these memories or messages, or words of this person, before their eyes; by the message they answer. */
+/**
+ * The answers that had one of these memories or messages, or words of this person, before their eyes; by the message they answer. Locked: one that is
+ * just being stored is waited for, with what is remembered of it.
+ */
 export async function readMadeFrom(
   sql: Sql,
   {
@@ -100,15 +103,17 @@ export async function readMadeFrom(
   const rows = await sql.query<{ message_id: Snowflake; conversation_id: Snowflake }>(
     `with scopes as (select unnest($3::bigint[]) as scope),
      lost as (select unnest($1::bigint[]) as id), unsaid as (select unnest($2::bigint[]) as id)
-     select t.message_id, t.conversation_id from turns t join scopes using (scope)
-       cross join json_array_elements(t.receipt->'memories') m join lost on lost.id = (m->>'id')::bigint
-     where t.message_id >= $4::bigint
-     union
-     select t.message_id, t.conversation_id from turns t join scopes using (scope)
-       cross join json_array_elements_text(t.receipt->'heard') h join unsaid on unsaid.id = h::bigint
-     where t.message_id >= $4::bigint
-     union
-     select message_id, conversation_id from turns where ${isQuoting("$2", "$5")}`,
+     select message_id, conversation_id from turns where message_id in (
+       select t.message_id from turns t join scopes using (scope)
+         cross join json_array_elements(t.receipt->'memories') m join lost on lost.id = (m->>'id')::bigint
+       where t.message_id >= $4::bigint
+       union
+       select t.message_id from turns t join scopes using (scope)
+         cross join json_array_elements_text(t.receipt->'heard') h join unsaid on unsaid.id = h::bigint
+       where t.message_id >= $4::bigint
+       union
+       select message_id from turns where ${isQuoting("$2", "$5")})
+     order by message_id for update`,
     [memories.map(({ id }) => id), messageIds, scopes, first, personId],
   );
   return rows.map((row) => ({ messageId: row.message_id, conversationId: row.conversation_id }));
@@ -124,22 +129,48 @@ function isQuoting(messageIds: "$1" | "$2", personId: "$2" | "$5"): string {
 }
 
 /** Of a receipt what is nobody's: the tokens, which budgets are counted by. */
-const bareReceipt = "case when receipt is not null then json_build_object('tokens', receipt->'tokens') end";
+export function bareReceipt(receipt: string): string {
+  return `case when ${receipt} is not null then json_build_object('tokens', ${receipt}->'tokens') end`;
+}
+
+/** Words that were read for an answer: those of a message, or those of the answer to it. */
+export interface Source {
+  readonly messageId: Snowflake;
+  /** The agent that said them; null when a person did. */
+  readonly agent: string | null;
+  readonly text: string;
+}
+
+/**
+ * An expression: whether these sources, as JSON, read as they did; what has unfurled since does no harm. Whoever changes them meanwhile is waited for, and
+ * whoever would after it waits for the end of the transaction.
+ */
+export function stillRead(sources: "$9"): string {
+  return `(
+    with source as (select * from json_to_recordset(${sources}::json) as s ("messageId" bigint, agent text, text text)),
+    now as materialized (
+      select message_id, coalesce(answered_with, message_id) as answered_as, text, draft from turns where message_id in (
+        select unnest(array[message_id, answered_with]) from turns where message_id in (select "messageId" from source))
+      order by message_id for share)
+    select coalesce(bool_and(position(s.text in case when s.agent is null then said.text else coalesce(answered.draft, '') end) = 1), true)
+    from source s join now said on said.message_id = s."messageId" join now answered on answered.message_id = said.answered_as)`;
+}
 
 /** Leaves of these messages, and of the answers to them, their ids and what became of them. */
 export async function bareTurns(sql: Sql, messageIds: readonly Snowflake[]): Promise<void> {
   await sql.query(
     `update turns set text = '', author_name = '', draft = null, replied_to = null, attachments = null, interaction_token = null,
-       receipt = ${bareReceipt} where message_id = any($1::bigint[])`,
+       receipt = ${bareReceipt("receipt")} where message_id = any($1::bigint[])`,
     [messageIds],
   );
 }
 
 /** Takes out the answers to these messages; the messages stay. */
 export async function bareAnswers(sql: Sql, messageIds: readonly Snowflake[]): Promise<void> {
-  await sql.query(`update turns set draft = null, receipt = ${bareReceipt} where message_id = any($1::bigint[])`, [
-    messageIds,
-  ]);
+  await sql.query(
+    `update turns set draft = null, receipt = ${bareReceipt("receipt")} where message_id = any($1::bigint[])`,
+    [messageIds],
+  );
 }
 
 /** Takes these messages, and those of this person, out of the messages that reply to them. */

@@ -6,7 +6,7 @@ import type { Envelope, Priority, Snowflake } from "../envelope.ts";
 import type { Check, Component } from "../lifecycle/component.ts";
 import type { Logger } from "../log.ts";
 import { makeSearch, reclaim, searchEveryMs } from "./dead-processes.ts";
-import { bareTurns, putBackOpen } from "./forgetting.ts";
+import { bareTurns, putBackOpen, type Source } from "./forgetting.ts";
 import { readReport, tokensToday, type InboxReport } from "./report.ts";
 import { deleteTurns, editTurn, type Revoked } from "./revisions.ts";
 import { joinFollowing, type Reopened } from "./together.ts";
@@ -57,12 +57,12 @@ export interface Inbox extends Component {
   onRevoked(listener: (attempts: readonly Revoked[]) => void): void;
   /** Takes up at most `limit` turns, the oldest of each conversation that is not being answered already. */
   take(limit: number): Promise<readonly Turn[]>;
-  /** Keeps the draft, and remembers that it is about to be shown: one commit, because it always is. */
-  saveDraft(turn: Turn, draft: Draft): Promise<void>;
+  /** Keeps the draft, if its sources still read so, and remembers that it is about to be shown: one commit, because it always is. */
+  saveDraft(turn: Turn, draft: Draft, sources: readonly Source[]): Promise<void>;
   /** Remembers that an older draft, or an apology, is about to be shown. */
   beginSpeaking(turn: Turn): Promise<void>;
-  /** Ends the turn as answered, with whatever `also` stores, in one transaction. */
-  finish(turn: Turn, receipt: Receipt | null, also: (tx: Sql) => Promise<void>): Promise<void>;
+  /** Ends the turn as answered, with whatever `also` stores, in one transaction. `isKept` false: what the answer was made from was taken out meanwhile. */
+  finish(turn: Turn, receipt: Receipt | null, also: (tx: Sql, isKept: boolean) => Promise<void>): Promise<void>;
   /** Ends the turn without an answer, because a judge said so. */
   ignore(turn: Turn, reason: string, also: (tx: Sql) => Promise<void>): Promise<void>;
   /** Puts the turn back, not to be taken up before its time; resolves to that time, by the clock of Postgres. */
@@ -102,11 +102,11 @@ export function makeInbox(options: InboxOptions): Inbox {
     if (kept > 0) await notices.send(tx, "kept");
     return kept;
   };
-  const end = (turn: Turn, how: Parameters<typeof finishTurn>[2], also: (tx: Sql) => Promise<void>) =>
+  const end = (turn: Turn, how: Parameters<typeof finishTurn>[2], also: Parameters<Inbox["finish"]>[2]) =>
     database.transaction(async (tx) => {
-      await finishTurn(tx, turn, how);
+      const isKept = await finishTurn(tx, turn, how);
       await boss.complete(queue, attempt(turn), null, { db: asBossDb(tx) });
-      await also(tx);
+      await also(tx, isKept);
       if (!turn.remembered) await bareTurns(tx, turn.parts.map(idOf));
     });
 
@@ -122,7 +122,7 @@ export function makeInbox(options: InboxOptions): Inbox {
     wake,
     ...makeRevising(boss, notices),
     take: (limit) => take(database, boss, limit),
-    saveDraft: (turn, draft) => storeDraft(database, turn, draft),
+    saveDraft: (turn, draft, sources) => storeDraft(database, turn, draft, sources),
     beginSpeaking: (turn) => markSpeaking(database, turn),
     finish: (turn, receipt, also) => end(turn, { state: "answered", error: null, reference: null, receipt }, also),
     ignore: (turn, reason, also) =>

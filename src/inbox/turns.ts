@@ -2,6 +2,7 @@ import type { Receipt } from "../chat/chat.ts";
 import { withoutWaitingForDisk, type Sql } from "../connections/postgres.ts";
 import { ForeseenError } from "../errors.ts";
 import type { Attachment, Audience, Envelope, Priority, Snowflake } from "../envelope.ts";
+import { bareReceipt, stillRead, type Source } from "./forgetting.ts";
 import { isRememberedTurn, isSilencedTurn } from "./rules.ts";
 
 /** A finished answer, stored before it is spoken. */
@@ -208,15 +209,24 @@ function toEnvelope(row: TurnRow): Envelope {
   };
 }
 
-/** Stores a finished answer; from here on a crash repeats this text and no other. */
-export async function storeDraft(sql: Sql, turn: Turn, draft: Draft): Promise<void> {
-  const { receipt } = draft;
-  await change(
-    sql,
-    turn,
-    "state = 'drafted', draft = $4, receipt = $5, agent = $6, model = $7, prompt_revision = $8, speaking_at = now()",
-    [draft.text, JSON.stringify(receipt), receipt.agent, receipt.model, receipt.promptRevision],
-  );
+/**
+ * Stores a finished answer; from here on a crash repeats this text and no other. Not that of an answer from words that were taken out or changed while it
+ * was thought about: whoever did that could not find it yet.
+ */
+export async function storeDraft(sql: Sql, turn: Turn, draft: Draft, sources: readonly Source[]): Promise<void> {
+  const { agent, model, promptRevision } = draft.receipt;
+  const isWhole = `${stillRead("$9")} and (replied_to is not null or not $10::boolean)`;
+  const assignments = `state = 'drafted', draft = case when ${isWhole} then $4::text end, receipt = $5, agent = $6, model = $7,
+    prompt_revision = $8, speaking_at = now()`;
+  const read = [JSON.stringify(sources), Boolean(turn.envelope.repliedTo)];
+  await change(sql, turn, assignments, [
+    draft.text,
+    JSON.stringify(draft.receipt),
+    agent,
+    model,
+    promptRevision,
+    ...read,
+  ]);
 }
 
 /** Remembers that something is about to be shown, so that a crash from here on is told as "may have been shown". */
@@ -247,7 +257,7 @@ export async function putBackTurn(sql: Sql, turn: Turn, { afterMs, reason, fault
   return row.not_before;
 }
 
-/** The last state of a turn; `receipt` replaces the stored one when it is given. */
+/** The last state of a turn; `receipt` replaces the stored one when it is given. False: its draft was taken out, and no more than the tokens of it is kept. */
 export async function finishTurn(
   sql: Sql,
   turn: Turn,
@@ -257,10 +267,12 @@ export async function finishTurn(
     reference: string | null;
     receipt: Receipt | null;
   },
-): Promise<void> {
-  const receipt = end.receipt === null ? null : JSON.stringify(end.receipt);
-  const last = "state = $4, error = $5, error_reference = $6, receipt = coalesce($7, receipt), finished_at = now()";
-  await change(sql, turn, last, [end.state, end.error, end.reference, receipt]);
+): Promise<boolean> {
+  const receipt = end.receipt && JSON.stringify(end.receipt);
+  const whole = "coalesce($7::json, receipt)";
+  const kept = `case when draft is null then ${bareReceipt(whole)} else ${whole} end`;
+  const last = `state = $4, error = $5, error_reference = $6, receipt = ${kept}, finished_at = now()`;
+  return (await change(sql, turn, last, [end.state, end.error, end.reference, receipt])).has_draft;
 }
 
 /** An attempt that was thought dead and comes back finds that the turn was taken up or revoked since, and changes nothing. */
@@ -269,10 +281,10 @@ async function change(
   turn: Turn,
   assignments: string,
   values: readonly unknown[],
-): Promise<{ readonly not_before: Date }> {
-  const [row] = await sql.query<{ not_before: Date }>(
+): Promise<{ readonly not_before: Date; readonly has_draft: boolean }> {
+  const [row] = await sql.query<{ not_before: Date; has_draft: boolean }>(
     `update turns set ${assignments}
-     where message_id = $1 and (attempts, claim) = ($2, $3::uuid) and state in ('answering', 'drafted') returning not_before`,
+     where message_id = $1 and (attempts, claim) = ($2, $3::uuid) and state in ('answering', 'drafted') returning not_before, draft is not null as has_draft`,
     [turn.envelope.messageId, turn.attempts, turn.claim, ...values],
   );
   if (row !== undefined) return row;

@@ -115,11 +115,11 @@ export async function forgetMemories(
       [scope, ids, leastQuotedChars],
     );
     const of = (kind: string) => removed.filter((row) => row.kind === kind).map((row) => row.source_message_id);
-    // Answers made from memory alone are no memories themselves, but their drafts quote them.
+    // Answers made from memory alone, and those that are just being spoken, are no memories themselves, but their drafts quote them.
     const turns = await tx.query<{ conversation_id: string }>(
       `with forgotten as (
          select text from turns where scope = $1 and message_id = any($2::bigint[]) and length(text) >= $4)
-       update turns t set draft = null where t.scope = $1 and t.draft is not null and t.state = 'answered' and (
+       update turns t set draft = null where t.scope = $1 and t.draft is not null and (
          t.message_id = any($2::bigint[]) or t.message_id = any($3::bigint[])
          or exists (select from forgotten f where position(f.text in t.draft) > 0))
        returning conversation_id`,

@@ -17,9 +17,16 @@ import { makeThink } from "../../src/think/graph.ts";
 import { apologyFor } from "../../src/think/ladder.ts";
 import { openFreshDatabase } from "../connections/fresh-database.ts";
 import { byItself } from "../inbox/by-itself.ts";
+import type { DatabaseKind } from "../servers/databases.ts";
 
-/** The product's own parts in this process, with a chat that takes down what is spoken, and faults that can be switched on. */
-export async function openBot(log: Logger) {
+/**
+ * The product's own parts in this process, with a chat that takes down what is spoken, and faults that can be switched on. `meanwhile` is waited for at
+ * the steps of a message.
+ */
+export async function openBot(
+  log: Logger,
+  { open, alone }: Pick<DatabaseKind, "open" | "alone"> = { open: openFreshDatabase, alone: true },
+) {
   const signal = new AbortController().signal;
   const metrics = makeMetrics();
   const targets = makeTargets(
@@ -27,10 +34,10 @@ export async function openBot(log: Logger) {
     metrics,
     log,
   );
-  const database = await openFreshDatabase();
+  const database = await open();
   const model = makeOffline();
   const settings = watchAgentsFile(join(import.meta.dirname, "..", "..", "agents.yaml"), log);
-  const inbox = makeInbox({ ...byItself, database, alone: true, log });
+  const inbox = makeInbox({ ...byItself, database, alone, log });
   const recentTurns = makeInProcessRecentTurns({
     lines: 20,
     maxAgeMs: 86_400_000,
@@ -46,6 +53,8 @@ export async function openBot(log: Logger) {
   const limits = { recentLines: 20, recentHours: 24, recallLimit: 10, recallTokens: 1_500, similarityThreshold: 0.7 };
   const alsoReadable = async () => "public" as const;
   const memory = makeMemory({ database, recentTurns, model, breaker, metrics, targets, log, limits, alsoReadable });
+  const meanwhile = { thought: async () => {}, spoken: async () => {}, stored: async () => {} };
+  const think = makeThink(model);
   const faults = { storing: 0, recall: false };
   const faulty = {
     ...memory,
@@ -54,7 +63,9 @@ export async function openBot(log: Logger) {
         faults.storing -= 1;
         throw new Error("the disk is full");
       }
-      return memory.store(...args);
+      const refresh = await memory.store(...args);
+      await meanwhile.stored();
+      return refresh;
     },
     recall: async (...args: Parameters<typeof memory.recall>) => {
       if (faults.recall) throw new TypeError("a bug");
@@ -71,10 +82,16 @@ export async function openBot(log: Logger) {
     read: async () => [],
     speak: async (reply) => {
       spoken.push(reply);
+      await meanwhile.spoken();
       waiting.get(reply.envelope.messageId)?.(reply);
     },
   };
-  const rooms = { inbox, settings, memory: faulty, think: makeThink(model), chat, metrics, targets, log };
+  const thinking: typeof think = async (...args) => {
+    const thought = await think(...args);
+    await meanwhile.thought();
+    return thought;
+  };
+  const rooms = { inbox, settings, memory: faulty, think: thinking, chat, metrics, targets, log };
   const consumer = makeConsumer({
     inbox,
     answer: (turn, deadline) => answer(turn, rooms, deadline),
@@ -90,7 +107,9 @@ export async function openBot(log: Logger) {
   return {
     database,
     inbox,
+    memory,
     spoken,
+    meanwhile,
     desk: makeDesk({
       database,
       memory,

@@ -77,7 +77,7 @@ await describeOnEveryDatabase("the inbox", ({ open, alone }) => {
     await inbox.keep(envelope(4001, 41), "mention");
     const [turn] = await inbox.take(1);
     const receipt = { agent: "nova", model: "m", promptRevision: "r" } as never;
-    await inbox.saveDraft(turn!, { text: "the finished answer", receipt });
+    await inbox.saveDraft(turn!, { text: "the finished answer", receipt }, []);
     if (!alone) await findDead(database);
     const restarted = makeInbox({ ...byItself, database, alone, log });
     await restarted.start(AbortSignal.timeout(10_000), () => {});
@@ -106,7 +106,7 @@ await describeOnEveryDatabase("the inbox", ({ open, alone }) => {
     for (const id of [7001, 7002]) {
       await inbox.keep(envelope(id, id), "mention");
       const [turn] = await inbox.take(1);
-      await inbox.saveDraft(turn!, { text: "an answer", receipt });
+      await inbox.saveDraft(turn!, { text: "an answer", receipt }, []);
       await inbox.finish(turn!, receipt, nothing);
     }
     expect(await inbox.tokensToday()).toEqual(new Map([["nova", 240]]));

@@ -54,10 +54,10 @@ describeUnless(await whyNoOwnPostgres(), "a turn that was taken up when Postgres
     expect([lost.attempts, again?.attempts]).toEqual([1, 1]);
 
     const draft = (text: string) => ({ text, receipt: { agent: "nova", model: "m", promptRevision: "r" } as never });
-    await expect(inbox.saveDraft(lost, draft("of a claim that is lost"))).rejects.toMatchObject({
+    await expect(inbox.saveDraft(lost, draft("of a claim that is lost"), [])).rejects.toMatchObject({
       code: "turn_taken_over",
     });
-    await inbox.saveDraft(again!, draft("the answer"));
+    await inbox.saveDraft(again!, draft("the answer"), []);
     await expect(inbox.finish(lost, null, async () => {})).rejects.toMatchObject({ code: "turn_taken_over" });
     await inbox.finish(again!, null, async () => {});
     expect(await database.query("select state, draft from turns where message_id = $1", [heard])).toEqual([

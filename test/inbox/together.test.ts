@@ -45,7 +45,7 @@ await describeOnBothDatabases("messages that are answered together", ({ open, al
   it("are answered without the first of them when that one is deleted meanwhile", async () => {
     const { one, two, last, turn } = await three();
     expect(await remove(one)).toMatchObject({ revoked: [{ messageId: one, isGone: true }], hasWork: true });
-    await isTakenOver(inbox.saveDraft(turn, draft));
+    await isTakenOver(inbox.saveDraft(turn, draft, []));
     const rest = await next();
     expect(rest.envelope.messageId).toBe(two);
     expect(wordsOf(rest)).toEqual([`message ${two}`, `message ${last}`]);
@@ -56,7 +56,7 @@ await describeOnBothDatabases("messages that are answered together", ({ open, al
   it("are thought about anew without another of them when that one is deleted meanwhile", async () => {
     const { one, two, last, turn } = await three();
     expect(await remove(two)).toMatchObject({ revoked: [{ messageId: one, isGone: false }], hasWork: true });
-    await isTakenOver(inbox.saveDraft(turn, draft));
+    await isTakenOver(inbox.saveDraft(turn, draft, []));
     const again = await next();
     expect(wordsOf(again)).toEqual([`message ${one}`, `message ${last}`]);
     await inbox.finish(again, null, nothing);
@@ -92,17 +92,17 @@ await describeOnBothDatabases("messages that are answered together", ({ open, al
   it("are nobody's any more when all of them are deleted", async () => {
     const { one, two, last, turn } = await three();
     await database.transaction((tx) => inbox.deleted(tx, [last, one, two]));
-    await isTakenOver(inbox.saveDraft(turn, draft));
+    await isTakenOver(inbox.saveDraft(turn, draft, []));
     expect(await inbox.take(1)).toEqual([]);
   });
 
   it("are thought about anew when one of them is edited meanwhile, and a minute later", async () => {
     const { one, two, last, turn } = await three();
     expect(await edit(two, "in other words")).toMatchObject({ revoked: { messageId: one, isGone: false } });
-    await isTakenOver(inbox.saveDraft(turn, draft));
+    await isTakenOver(inbox.saveDraft(turn, draft, []));
     const again = await next();
     expect(wordsOf(again)).toEqual([`message ${one}`, "in other words", `message ${last}`]);
-    await inbox.saveDraft(again, draft);
+    await inbox.saveDraft(again, draft, []);
     await inbox.finish(again, null, nothing);
     expect(await edit(last, "and again")).toMatchObject({ revoked: { messageId: one, isGone: false } });
     const third = await next();
@@ -115,7 +115,7 @@ await describeOnBothDatabases("messages that are answered together", ({ open, al
 
   it("and are answered again without what was deleted since", async () => {
     const { one, two, last, turn } = await three();
-    await inbox.saveDraft(turn, draft);
+    await inbox.saveDraft(turn, draft, []);
     await inbox.finish(turn, null, nothing);
     expect(await remove(two)).toMatchObject({ revoked: [], hasWork: false });
     await edit(one, "what I meant");
@@ -129,7 +129,7 @@ await describeOnBothDatabases("messages that are answered together", ({ open, al
     const late = conversation * 100 + 4;
     await inbox.keep(envelope(late, conversation), "reply");
     expect(await inbox.take(1)).toEqual([]);
-    await inbox.saveDraft(turn, draft);
+    await inbox.saveDraft(turn, draft, []);
     await inbox.finish(turn, null, nothing);
     const after = await next();
     expect(wordsOf(after)).toEqual([`message ${late}`]);

@@ -128,7 +128,7 @@ describeUnless(
         const [taken] = (await takeUpTurns(tx, [one.messageId])).values();
         const turn = { ...taken, job: { id: "", retryCount: 0 } } as Turn;
         const text = `re: ${turn.envelope.text}`;
-        await storeDraft(tx, turn, { text, receipt });
+        await storeDraft(tx, turn, { text, receipt }, []);
         await finishTurn(tx, turn, { state: "answered", error: null, reference: null, receipt });
         refresh = await memory.store(tx, turn.parts, { agent: "mira", displayName: "Mira", text });
       });

@@ -66,6 +66,7 @@ export async function editTurn(sql: Sql, envelope: Envelope): Promise<{ isKnown:
          or (state = 'answered' or state = 'ignored' and $3 and (not addressed or text = '')) and finished_at > now() - make_interval(secs => $5)) as again
        from turns where message_id = $1 and text <> $2)
      update turns t set text = case when b.again or t.text <> '' then $2 else '' end, author_name = case when b.again then $6 else t.author_name end,
+       attachments = case when b.again or t.text <> '' then $7::json end,
        addressed = t.addressed or $3, addressed_agent = coalesce($4, t.addressed_agent),
        attempts = case when b.again then t.attempts + 1 else t.attempts end,
        state = case when b.again then 'waiting' else t.state end,
@@ -80,6 +81,7 @@ export async function editTurn(sql: Sql, envelope: Envelope): Promise<{ isKnown:
       envelope.addressedAgent,
       answerAgainSeconds,
       envelope.author.name,
+      envelope.attachments && JSON.stringify(envelope.attachments),
     ],
   );
   if (row === undefined) return { isKnown: false, anew: null };

@@ -100,6 +100,25 @@ await describeOnEveryDatabase("the inbox", ({ open, alone }) => {
     expect(await database.query("select state from turns where message_id = 5001")).toEqual([{ state: "answered" }]);
   });
 
+  it("keeps nothing of a file that its writer takes out by an edit, and gives a message that was forgotten none back", async () => {
+    const file = { name: "wrong.txt", url: "https://cdn.example/wrong.txt", bytes: 3, mediaType: "text/plain" };
+    const before = { ...envelope(8001, 81), text: "look\n[file: wrong.txt, 3 bytes]", attachments: [file] };
+    const edit = (text: string, attachments: readonly (typeof file)[]) =>
+      database.transaction((tx) => inbox.edited(tx, { ...before, text, attachments }));
+    const files = () => database.query("select attachments from turns where message_id = 8001");
+    await inbox.keep(before, "mention");
+    await inbox.take(1);
+    await edit("look", []);
+    const [again] = await inbox.take(1);
+    expect(again?.envelope).toMatchObject({ text: "look", attachments: [] });
+    await inbox.finish(again!, null, nothing);
+    expect(await files()).toEqual([{ attachments: [] }]);
+    await database.query("update turns set finished_at = now() - interval '61 s' where message_id = 8001");
+    await database.transaction((tx) => inbox.deleted(tx, ["8001"]));
+    await edit(before.text, [file]);
+    expect(await files()).toEqual([{ attachments: null }]);
+  });
+
   it("counts what each agent has used today, and not what it used before", async () => {
     const tokens = { inputTokens: 100, outputTokens: 20, cachedTokens: 50 };
     const receipt = { agent: "nova", model: "m", promptRevision: "r", tokens } as never;

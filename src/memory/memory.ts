@@ -8,6 +8,7 @@ import type { Breaker } from "../resilience/policies.ts";
 import type { Targets } from "../resilience/targets.ts";
 import { recall, type Readable, type Recollection } from "./recall.ts";
 import {
+  readAnew,
   readRecentTurns,
   readRevision,
   readRevisionChange,
@@ -107,7 +108,8 @@ export function makeMemory(options: MemoryOptions): Memory {
       return { recent: recent ?? [], recollections: cold?.found ?? [], notes };
     },
     // Not behind the breaker: what was answered must be stored, and refusing to try would answer it again.
-    store: async (tx, said, reply) => {
+    store: async (tx, parts, reply) => {
+      const said = await readAnew(tx, parts);
       const [first, last] = [said[0], said.at(-1)];
       if (first === undefined || last === undefined) return async () => {};
       const { conversationId } = first;

@@ -80,6 +80,16 @@ export async function readRevisionChange(
   return row ?? { before: "", after: "", at: last.receivedAt };
 }
 
+/** These messages with the words that they have by now, and keep until the transaction ends: links may have unfurled since they were taken up. */
+export async function readAnew(sql: Sql, said: readonly Envelope[]): Promise<readonly Envelope[]> {
+  const rows = await sql.query<{ message_id: Snowflake; text: string }>(
+    "select message_id, text from turns where message_id = any($1::bigint[]) order by message_id for share",
+    [said.map(({ messageId }) => messageId)],
+  );
+  const texts = new Map(rows.map((row) => [row.message_id, row.text]));
+  return said.map((envelope) => ({ ...envelope, text: texts.get(envelope.messageId) ?? "" }));
+}
+
 interface Row {
   message_id: string;
   author_id: string;

@@ -115,6 +115,29 @@ await describeOnBothDatabases("what is taken back while an answer is made from i
   });
 });
 
+await describeOnBothDatabases("what comes to stand behind a link while its message is answered", (kind) => {
+  for (const [step, name] of steps)
+    it(`is remembered with it, and read at the next message: while that is ${name}`, async () => {
+      const bot = await openBot(log, kind);
+      bot.meanwhile[step] = () =>
+        bot.database.transaction(async (tx) => {
+          const [turn] = await tx.query<{ message_id: Snowflake; text: string }>("select message_id, text from turns");
+          if (turn === undefined) throw new Error("it is being answered");
+          await revise.extend(tx, turn.message_id, `${turn.text}\n[link: Ferry: from pier nine]`);
+        });
+      const { envelope } = await bot.say("When does it leave? https://ferry.example");
+      const said = "When does it leave? https://ferry.example\n[link: Ferry: from pier nine]";
+      const memories = await bot.database.query("select text from memories where kind = 'message'");
+      expect(memories).toEqual([{ text: said }]);
+      const next = { ...envelope, messageId: String(BigInt(envelope.messageId) + 1n) };
+      const agents = [{ memory: { recall: false, scope: "channel" } }] as const;
+      const asked = { envelope: next, priority: "mention" } as const;
+      const { recent } = await bot.memory.recall(asked, agents, AbortSignal.timeout(5_000));
+      expect(recent.map(({ text }) => text)).toContain(said);
+      await bot.close();
+    });
+});
+
 const missing = await whyNoPostgres();
 describeUnless(missing, "what is taken back in the very moment in which an answer made from it is stored", () => {
   let bot: Bot;

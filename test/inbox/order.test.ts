@@ -45,7 +45,7 @@ await describeOnBothDatabases("the order of a conversation", ({ open, alone }) =
     for (let turns = await inbox.take(1); turns.length > 0; turns = await inbox.take(1)) {
       for (const turn of turns) {
         parts.push(turn.parts.map(({ messageId }) => Number(messageId) - conversation * 100));
-        await inbox.saveDraft(turn, draft);
+        await inbox.saveDraft(turn, draft, []);
         await inbox.finish(turn, null, nothing);
       }
     }

@@ -134,7 +134,7 @@ await describeOnEveryDatabase("the inbox", ({ open, alone }) => {
   });
 
   it("reports what the model left unanswered: until it is answered, and for a minute when it was given up", async () => {
-    await inbox.keep(envelope(8001, 81), "mention");
+    await inbox.keep(envelope(9001, 91), "mention");
     const withoutModel = async () => (await inbox.report()).withoutModel;
     const reason = "model_unavailable: the API answered 503";
     const [first] = await inbox.take(1);
@@ -145,9 +145,9 @@ await describeOnEveryDatabase("the inbox", ({ open, alone }) => {
     expect(await withoutModel()).toBe(1);
     await inbox.bury(second!, reason, "c3d4");
     expect(await withoutModel()).toBe(1);
-    await database.query("update turns set finished_at = now() - interval '61 seconds' where message_id = 8001");
+    await database.query("update turns set finished_at = now() - interval '61 seconds' where message_id = 9001");
     expect(await withoutModel()).toBe(0);
-    await database.query("delete from turns where message_id = 8001");
+    await database.query("delete from turns where message_id = 9001");
   });
 
   it("reports what waits and what was given up, with its reference", async () => {

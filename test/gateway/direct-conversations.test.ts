@@ -1,39 +1,22 @@
 import { pino } from "pino";
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
-import type { Database } from "../../src/connections/postgres.ts";
 import { DiscordRefused, type DiscordRest } from "../../src/discord/rest.ts";
-import { makePlaces } from "../../src/discord/places.ts";
 import { snowflakeAt } from "../../src/envelope.ts";
-import { makeHearing } from "../../src/gateway/hearing.ts";
-import { makeLeases, type Lease } from "../../src/gateway/leases.ts";
-import { makeInbox, type Inbox } from "../../src/inbox/inbox.ts";
+import type { Lease } from "../../src/gateway/leases.ts";
 import { makeMetrics } from "../../src/metrics.ts";
-import { openFreshDatabase } from "../connections/fresh-database.ts";
-import { byItself } from "../inbox/by-itself.ts";
-import { revise } from "./revise.ts";
+import { openShard, type OneShard } from "./one-shard.ts";
 
-const silent = pino({ level: "silent" });
 const ready = { kind: "ready", userId: "77", applicationId: "10", sessionId: "s", resumeUrl: "wss://x" } as const;
 
 describe("after a session that could not be resumed, direct conversations", () => {
-  let database: Database;
-  let inbox: Inbox;
+  let shard: OneShard;
   let lease: Lease;
   beforeAll(async () => {
-    database = await openFreshDatabase();
-    inbox = makeInbox({ ...byItself, database, alone: true, log: silent });
-    await inbox.start(new AbortController().signal, () => {});
-    const leases = makeLeases({ database, owner: "test", leaseMs: 3_600_000 });
-    await leases.ensure(1);
-    const held = await leases.acquire([]);
-    if (held === null) throw new Error("nobody else holds the shard");
-    lease = held;
+    shard = await openShard();
+    lease = await shard.take("test");
   });
-  afterAll(async () => {
-    await inbox.stop(AbortSignal.timeout(5_000));
-    await database.close();
-  });
-  beforeEach(() => database.query("delete from channels"));
+  afterAll(() => shard.close());
+  beforeEach(() => shard.database.query("delete from channels"));
 
   /** So many are known, the first the one that has been quiet for longest; resolves to what a new session finds in them. */
   const beginAnew = async (known: number) => {
@@ -44,7 +27,7 @@ describe("after a session that could not be resumed, direct conversations", () =
       author: { id: "5", username: "ann" },
       content: "are you there?",
     };
-    await database.query(
+    await shard.database.query(
       `insert into channels (channel_id, kind, name, heard_until)
        select 1000 + n, 'direct', 'unnamed', $2::bigint + n from generate_series(1, $1::int) n`,
       [known, snowflakeAt(now - 1_800_000)],
@@ -64,17 +47,8 @@ describe("after a session that could not be resumed, direct conversations", () =
     };
     const lines: Record<string, unknown>[] = [];
     const metrics = makeMetrics();
-    const store = makeHearing({
-      database,
-      inbox,
-      places: makePlaces(database, byItself.notices, 0),
+    const store = shard.makeStore({
       rest: { call: call as DiscordRest["call"], stopped: () => null, now: () => now },
-      self: () => ({ userId: "77", voices: new Map() }),
-      guildId: null,
-      backfillMs: 3_600_000,
-      maxMessageChars: 8_000,
-      interact: async () => null,
-      revise,
       metrics,
       log: pino({ level: "warn" }, { write: (line) => void lines.push(JSON.parse(line) as never) }),
     });
@@ -82,7 +56,7 @@ describe("after a session that could not be resumed, direct conversations", () =
     await store(lease, [ready], progress, AbortSignal.timeout(30_000));
     const events = (await metrics.registry.getSingleMetric("discord_agent_gateway_events_total")?.get())?.values ?? [];
     const tooMany = events.find(({ labels }) => labels["status"] === "missed_too_many")?.value;
-    const heard = await database.query("select channel_id, text from turns");
+    const heard = await shard.database.query("select channel_id, text from turns");
     return { asked, most, tooMany, heard, left: lines.filter(({ msg }) => /left out/.test(String(msg))) };
   };
 

@@ -1,54 +1,22 @@
-import { pino } from "pino";
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
-import type { Database } from "../../src/connections/postgres.ts";
-import { makePlaces } from "../../src/discord/places.ts";
 import { snowflakeAt } from "../../src/envelope.ts";
 import { readDispatch, type Heard } from "../../src/gateway/dispatch.ts";
-import { makeHearing, type HearingOptions } from "../../src/gateway/hearing.ts";
-import { makeLeases, type Lease } from "../../src/gateway/leases.ts";
-import { makeInbox, type Inbox } from "../../src/inbox/inbox.ts";
-import { makeMetrics } from "../../src/metrics.ts";
-import { revise } from "./revise.ts";
-import { openFreshDatabase } from "../connections/fresh-database.ts";
-import { byItself } from "../inbox/by-itself.ts";
-
-const log = pino({ level: "silent" });
+import type { Lease } from "../../src/gateway/leases.ts";
+import { openShard, type OneShard } from "./one-shard.ts";
 
 describe("what a shard hears", () => {
-  let database: Database;
-  let inbox: Inbox;
+  let shard: OneShard;
   beforeAll(async () => {
-    database = await openFreshDatabase();
-    inbox = makeInbox({ ...byItself, database, alone: true, log });
-    await inbox.start(new AbortController().signal, () => {});
+    shard = await openShard();
   });
-  afterAll(async () => {
-    await inbox.stop(AbortSignal.timeout(5_000));
-    await database.close();
-  });
+  afterAll(() => shard.close());
 
-  const makeStore = (over: Partial<HearingOptions>) =>
-    makeHearing({
-      database,
-      inbox,
-      places: makePlaces(database, byItself.notices, 0),
-      rest: { call: async () => expect.unreachable("nothing is looked up"), stopped: () => null, now: Date.now },
-      self: () => ({ userId: "77", voices: new Map() }),
-      guildId: null,
-      backfillMs: 3_600_000,
-      maxMessageChars: 8_000,
-      interact: async () => null,
-      revise,
-      metrics: makeMetrics(),
-      log,
-      ...over,
-    });
   const read = (t: string, d: object) => {
     const heard = readDispatch({ t, d });
     if (heard === null) throw new Error("it concerns us");
     return heard;
   };
-  type Store = ReturnType<typeof makeHearing>;
+  type Store = ReturnType<OneShard["makeStore"]>;
   const hear = (store: Store, lease: Lease, heard: Heard, watermark = 1) =>
     store(lease, [heard], { sessionId: "s", resumeUrl: "wss://x", watermark }, AbortSignal.timeout(5_000));
 
@@ -56,27 +24,19 @@ describe("what a shard hears", () => {
     const user = { id: "5", username: "ann" };
     return { id, application_id: "10", type, token: "x", data: { name: "ask" }, user };
   };
-  const leaseMs = 3_600_000;
-  const take = async (owner: string): Promise<Lease> => {
-    const leases = makeLeases({ database, owner, leaseMs });
-    await leases.ensure(1);
-    const lease = await leases.acquire([]);
-    if (lease === null) throw new Error("nobody else holds the shard");
-    return lease;
-  };
-
   it("is stored while what somebody types into a command has no suggestions yet, and waits for a command", async () => {
-    const lease = await take("test");
+    const lease = await shard.take("test");
     const answered: string[] = [];
     const gate = Promise.withResolvers<null>();
-    const store = makeStore({
+    const store = shard.makeStore({
       interact: async ({ id }) => {
         await gate.promise;
         answered.push(id);
         return null;
       },
     });
-    const watermark = async () => (await database.query<{ watermark: string }>("select watermark from shards"))[0];
+    const watermark = async () =>
+      (await shard.database.query<{ watermark: string }>("select watermark from shards"))[0];
     const interaction = (id: string, type: number, sequence: number) =>
       hear(store, lease, read("INTERACTION_CREATE", interactionOf(id, type)), sequence);
     await interaction("1", 4, 1);
@@ -107,22 +67,22 @@ describe("what a shard hears", () => {
       channels,
     });
     const handOver = async (from: Lease) => {
-      await makeLeases({ database, owner: "old", leaseMs }).release(from);
-      return take("new");
+      await shard.release("old", from);
+      return shard.take("new");
     };
     const denied = async () => {
-      const rows = await database.query<{ overwrites: { deny: string }[] }>("select overwrites from channels");
+      const rows = await shard.database.query<{ overwrites: { deny: string }[] }>("select overwrites from channels");
       return rows.flatMap(({ overwrites }) => overwrites.map(({ deny }) => deny));
     };
     const fenced = { code: "shard_taken_over" };
     let old: Lease;
     beforeEach(async () => {
-      await database.query("delete from shards; delete from channels; delete from guilds");
-      old = await take("old");
+      await shard.database.query("delete from shards; delete from channels; delete from guilds");
+      old = await shard.take("old");
     });
 
     it("does not change who may read a channel, although messages were missed in it", async () => {
-      const store = makeStore({ rest: { call: async <T>() => [] as T, stopped: () => null, now: Date.now } });
+      const store = shard.makeStore({ rest: { call: async <T>() => [] as T, stopped: () => null, now: Date.now } });
       await hear(store, old, read("GUILD_CREATE", guild([{ ...channel("0"), last_message_id: "1000" }])));
       const lease = await handOver(old);
       await hear(store, lease, read("CHANNEL_UPDATE", channel(view)), 2);
@@ -141,7 +101,7 @@ describe("what a shard hears", () => {
         "/guilds/10/channels": [channel("0")],
         "/guilds/10/members/77": { roles: [] },
       };
-      const store = makeStore({
+      const store = shard.makeStore({
         rest: {
           call: async <T>({ path }: { path: string }) => {
             asked.resolve();
@@ -172,7 +132,7 @@ describe("what a shard hears", () => {
     });
 
     it("does not do again what a command asked for", async () => {
-      const store = makeStore({ interact: async () => expect.unreachable("another has carried it out") });
+      const store = shard.makeStore({ interact: async () => expect.unreachable("another has carried it out") });
       await handOver(old);
       await expect(hear(store, old, read("INTERACTION_CREATE", interactionOf("1", 2)))).rejects.toMatchObject(fenced);
     });

@@ -2,7 +2,7 @@ import type { Envelope, Snowflake } from "../envelope.ts";
 import { ForeseenError } from "../errors.ts";
 import { permission, permissionsIn } from "./permissions.ts";
 import type { Place, Places } from "./places.ts";
-import { DiscordRefused } from "./rest.ts";
+import { DiscordRefused } from "./failures.ts";
 import type { Voice } from "./voices.ts";
 
 /**

@@ -2,7 +2,7 @@ import * as z from "zod";
 import type { Sql } from "../connections/postgres.ts";
 import type { Envelope, Snowflake } from "../envelope.ts";
 import { ForeseenError } from "../errors.ts";
-import { DiscordRefused } from "./rest.ts";
+import { DiscordRefused } from "./failures.ts";
 import { notedAmong, type SpokenPart } from "./spoken.ts";
 import type { Voice } from "./voices.ts";
 

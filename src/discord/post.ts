@@ -2,7 +2,7 @@ import * as z from "zod";
 import type { Sql } from "../connections/postgres.ts";
 import { momentOf, type Envelope, type Snowflake } from "../envelope.ts";
 import { findSpoken } from "./history.ts";
-import { DiscordRefused } from "./rest.ts";
+import { DiscordRefused } from "./failures.ts";
 import { dropSpoken, noteSpoken, readSpoken, type SpokenPart } from "./spoken.ts";
 import type { Voice, WebhookSeat } from "./voices.ts";
 

@@ -4,7 +4,7 @@ import { asError } from "../errors.ts";
 import type { Logger } from "../log.ts";
 import { pause } from "../resilience/policies.ts";
 import { localeOf, phrase } from "./phrases.ts";
-import { DiscordRefused } from "./rest.ts";
+import { DiscordRefused } from "./failures.ts";
 
 /** Discord shows the sign for 10 s. */
 const typingEveryMs = 8_000;

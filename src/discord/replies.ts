@@ -1,7 +1,8 @@
 import { asError } from "../errors.ts";
 import type { Logger } from "../log.ts";
 import type { Asking } from "./interaction.ts";
-import { DiscordRefused, type DiscordRest } from "./rest.ts";
+import { DiscordRefused } from "./failures.ts";
+import type { DiscordRest } from "./rest.ts";
 
 /** What is shown in answer to a command or a button. */
 export interface Shown {

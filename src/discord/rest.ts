@@ -3,6 +3,7 @@ import { asError, ForeseenError } from "../errors.ts";
 import type { Logger } from "../log.ts";
 import type { Metrics } from "../metrics.ts";
 import { BreakerOpen, makeRetry, type Breaker } from "../resilience/policies.ts";
+import { DiscordRefused, discordUnavailable, isDiscordFailure } from "./failures.ts";
 
 /** One request to Discord's REST API. */
 interface DiscordRequest {
@@ -30,18 +31,6 @@ export interface DiscordRest {
   stopped(): string | null;
   /** What Discord's clock says, by which messages are dated, in milliseconds since 1970 and exact to about a second; before it has replied, what ours says. */
   now(): number;
-}
-
-/** Discord refuses, and will again: 10003 unknown channel, 50013 missing permission … */
-export class DiscordRefused extends ForeseenError {
-  override readonly name = "DiscordRefused";
-  /** Discord's own number of the error; 0 when it gave none. */
-  readonly reason: number;
-
-  constructor(reason: number, message: string) {
-    super("discord_refused", message, { kind: "bury" });
-    this.reason = reason;
-  }
 }
 
 /** Discord's limit for one bot, on all its routes but interactions and webhooks. */
@@ -142,16 +131,6 @@ async function behind<T>(breaker: Breaker, work: () => Promise<T>, signal: Abort
   }
 }
 
-/** Whether Discord does not accept the token, which only a new one changes. */
-export function isUnauthorized(error: unknown): error is ForeseenError {
-  return error instanceof ForeseenError && error.code === "discord_unauthorized";
-}
-
-/** Whether an error speaks against Discord's health: what `discord_api` counts. Limits and refusals do not. */
-export function isDiscordFailure(error: unknown): boolean {
-  return error instanceof ForeseenError && error.code === "discord_unavailable";
-}
-
 function toRawFile({ name, text }: { name: string; text: string }): RawFile {
   return { name, data: Buffer.from(text), contentType: "text/markdown; charset=utf-8" };
 }
@@ -172,14 +151,7 @@ function translate(error: unknown, { auth }: DiscordRequest): ForeseenError {
   }
   const what =
     error instanceof HTTPError ? `HTTP ${error.status}` : ((error as { code?: string }).code ?? asError(error).name);
-  return unanswered(what);
-}
-
-function unanswered(what: string): ForeseenError {
-  return new ForeseenError("discord_unavailable", `Discord did not answer (${what})`, {
-    kind: "retry",
-    afterMs: 2_000,
-  });
+  return discordUnavailable(what);
 }
 
 /** A deadline that is over is Discord's doing; whoever hung up for another reason is told that reason. */
@@ -187,7 +159,7 @@ async function unlessLate<T>(asked: Promise<T>): Promise<T> {
   try {
     return await asked;
   } catch (error) {
-    throw error instanceof Error && error.name === "TimeoutError" ? unanswered("the deadline") : error;
+    throw error instanceof Error && error.name === "TimeoutError" ? discordUnavailable("the deadline") : error;
   }
 }
 

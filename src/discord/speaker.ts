@@ -14,7 +14,7 @@ import { localeOf, phrase } from "./phrases.ts";
 import type { Places } from "./places.ts";
 import { bringAbout, takeBack, type Content } from "./post.ts";
 import { ProgressShow } from "./progress.ts";
-import { DiscordRefused, isUnauthorized } from "./rest.ts";
+import { DiscordRefused, isUnauthorized } from "./failures.ts";
 import { splitText } from "./split.ts";
 import { dropSpoken, readSpoken } from "./spoken.ts";
 import { typeIn, type Voice, type Voices } from "./voices.ts";

@@ -3,7 +3,8 @@ import type { Snowflake } from "../envelope.ts";
 import { asError, ForeseenError, mayPass } from "../errors.ts";
 import type { Check, Component } from "../lifecycle/component.ts";
 import type { Logger } from "../log.ts";
-import { isUnauthorized, type DiscordRest } from "./rest.ts";
+import { isUnauthorized } from "./failures.ts";
+import type { DiscordRest } from "./rest.ts";
 
 /** A bot that speaks. */
 export interface Voice {

@@ -5,7 +5,7 @@ import type { Logger } from "../log.ts";
 import { linkTo } from "./link.ts";
 import { permission, permissionsIn } from "./permissions.ts";
 import type { Places } from "./places.ts";
-import { DiscordRefused } from "./rest.ts";
+import { DiscordRefused } from "./failures.ts";
 import type { Voice } from "./voices.ts";
 
 /** How an agent looks that speaks through webhooks. */

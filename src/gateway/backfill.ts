@@ -1,4 +1,5 @@
-import { DiscordRefused, type DiscordRest } from "../discord/rest.ts";
+import { DiscordRefused } from "../discord/failures.ts";
+import type { DiscordRest } from "../discord/rest.ts";
 import { snowflakeAt, type Envelope, type Priority, type Snowflake } from "../envelope.ts";
 import { asError } from "../errors.ts";
 import type { Logger } from "../log.ts";

@@ -1,5 +1,6 @@
 import type { Database, Sql } from "../connections/postgres.ts";
-import { DiscordRefused, type DiscordRest } from "../discord/rest.ts";
+import { DiscordRefused } from "../discord/failures.ts";
+import type { DiscordRest } from "../discord/rest.ts";
 import type { Snowflake } from "../envelope.ts";
 import { readKeptIn } from "../inbox/forgetting.ts";
 import type { Inbox } from "../inbox/inbox.ts";

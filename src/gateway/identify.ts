@@ -1,5 +1,5 @@
 import type { Database } from "../connections/postgres.ts";
-import { isUnauthorized } from "../discord/rest.ts";
+import { isUnauthorized } from "../discord/failures.ts";
 import { asError, ForeseenError, mayPass } from "../errors.ts";
 import type { Logger } from "../log.ts";
 import { pause } from "../resilience/policies.ts";

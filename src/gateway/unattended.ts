@@ -1,4 +1,4 @@
-import { DiscordRefused } from "../discord/rest.ts";
+import { DiscordRefused } from "../discord/failures.ts";
 import type { Envelope, Snowflake } from "../envelope.ts";
 import { asError } from "../errors.ts";
 import type { Logger } from "../log.ts";

@@ -9,7 +9,8 @@ import {
   type StoredGuild,
   type Where,
 } from "../discord/places.ts";
-import { DiscordRefused, type DiscordRest } from "../discord/rest.ts";
+import { DiscordRefused } from "../discord/failures.ts";
+import type { DiscordRest } from "../discord/rest.ts";
 import type { Snowflake } from "../envelope.ts";
 import type { Logger } from "../log.ts";
 import { readChannel, readGuild, readRoles, type WireChannel, type WireGuild } from "./dispatch.ts";

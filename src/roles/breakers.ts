@@ -1,6 +1,6 @@
 import type { Config } from "../config.ts";
 import type { Guard } from "../connections/guard.ts";
-import { isDiscordFailure } from "../discord/rest.ts";
+import { isDiscordFailure } from "../discord/failures.ts";
 import { ForeseenError } from "../errors.ts";
 import type { Metrics } from "../metrics.ts";
 import { isModelFailure } from "../model/failures.ts";

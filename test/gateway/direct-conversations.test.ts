@@ -1,6 +1,7 @@
 import { pino } from "pino";
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
-import { DiscordRefused, type DiscordRest } from "../../src/discord/rest.ts";
+import { DiscordRefused } from "../../src/discord/failures.ts";
+import type { DiscordRest } from "../../src/discord/rest.ts";
 import { snowflakeAt } from "../../src/envelope.ts";
 import type { Lease } from "../../src/gateway/leases.ts";
 import { makeMetrics } from "../../src/metrics.ts";

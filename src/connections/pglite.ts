@@ -1,4 +1,5 @@
-import { cp, rename, rm, stat } from "node:fs/promises";
+import { cpSync } from "node:fs";
+import { rename, rm, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { Duplex } from "node:stream";
 import type { PGlite } from "@electric-sql/pglite";
@@ -101,6 +102,7 @@ async function copyTemplate(template: string, pgdata: string): Promise<void> {
   // Renamed into place, so that a copy cut short by a kill is never taken for a database.
   const unfinished = `${pgdata}.unfinished`;
   await rm(unfinished, { recursive: true, force: true });
-  await cp(template, unfinished, { recursive: true });
+  // All at once: one call for each of 500 files took five times as long.
+  cpSync(template, unfinished, { recursive: true });
   await rename(unfinished, pgdata);
 }

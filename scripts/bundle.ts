@@ -4,7 +4,8 @@ import { fileURLToPath } from "node:url";
 import { build as bundle, type Plugin } from "esbuild";
 
 const root = join(import.meta.dirname, "..");
-const out = join(root, "dist");
+/** Where it goes: `dist`, or what the argument says. */
+const out = process.argv[2] ?? join(root, "dist");
 
 /**
  * Of packages that load all that they have, what we use. Of discord.js, which always loads its whole client, the packages that it hands on: 4 MB of a gateway, 8 of a
@@ -13,26 +14,31 @@ const out = join(root, "dist");
 const partsOfPackages: Plugin = {
   name: "parts of packages",
   setup: (build) => {
-    const parts = (name: string, contents: string) => {
-      build.onResolve({ filter: new RegExp(`^${name}$`) }, () => ({ path: name, namespace: "parts" }));
-      build.onLoad({ filter: new RegExp(`^${name}$`), namespace: "parts" }, () => ({
-        contents,
-        resolveDir: dirname(fileURLToPath(import.meta.resolve(name))),
-      }));
+    /** What a file of `folder` (null: any) imports by `name` is `contents` instead, read as a file of `beside`. */
+    const replace = (name: string, folder: string | null, beside: string, contents: string) => {
+      build.onResolve({ filter: new RegExp(`^${name}$`) }, ({ resolveDir }) =>
+        folder === null || folder === resolveDir ? { path: name, namespace: "parts" } : undefined,
+      );
+      build.onLoad({ filter: new RegExp(`^${name}$`), namespace: "parts" }, () => ({ contents, resolveDir: beside }));
     };
-    parts(
+    const home = (name: string) => dirname(fileURLToPath(import.meta.resolve(name)));
+    replace(
       "discord.js",
+      null,
+      home("discord.js"),
       `export * from "@discordjs/rest";
       export * from "discord-api-types/v10";
       export { DiscordSnowflake as SnowflakeUtil } from "@sapphire/snowflake";`,
     );
-    parts("@kubernetes/client-node", `export { KubeConfig } from "./index.js";`);
-    // Its modules only define things, which is not written in its package.json; without that none could be left out.
-    const within = /@kubernetes[\\/]client-node[\\/]dist/;
-    build.onResolve({ filter: /^\./ }, async ({ path, pluginData, ...from }) => {
-      if (pluginData === within || !within.test(from.resolveDir)) return undefined;
-      return { ...(await build.resolve(path, { ...from, pluginData: within })), sideEffects: false };
-    });
+    const client = home("@kubernetes/client-node");
+    replace("@kubernetes/client-node", null, client, `export { KubeConfig } from "./config.js";`);
+    replace(
+      "./gen/index.js",
+      client,
+      client,
+      `export { createConfiguration } from "./gen/configuration.js";
+      export { ServerConfiguration } from "./gen/servers.js";`,
+    );
   },
 };
 
@@ -44,8 +50,8 @@ await rm(out, { recursive: true, force: true });
 await bundle({
   absWorkingDir: root,
   entryPoints: ["src/main.ts"],
-  outdir: "dist",
-  // One folder below `dist`, as the sources are below `src`: paths to migrations and to package.json hold for both.
+  outdir: out,
+  // One folder below it, as the sources are below `src`: paths to migrations and to package.json hold for both.
   chunkNames: "parts/[name]-[hash]",
   bundle: true,
   splitting: true,

@@ -50,7 +50,11 @@ describeUnless(missing, "a fleet whose clocks are an hour apart", () => {
     }
     const isRight = "abs(extract(epoch from created_at - now())) < 600";
     const remembered = "select count(*)::int as n from memories where kind = 'reply' and";
-    expect(await administer(url, `${remembered} ${isRight}`)).toEqual([{ n: 24 }]);
+    // An answer is kept a moment after it is seen.
+    await vi.waitFor(
+      async () => expect(await administer(url, `${remembered} ${isRight}`)).toEqual([{ n: 24 }]),
+      patience,
+    );
   });
 
   it.each([

@@ -9,8 +9,8 @@ export default defineConfig({
     // Only a guard against what never ends: the slowest tests start several real processes on a busy machine.
     testTimeout: 120_000,
     hookTimeout: 120_000,
-    // PGlite holds 300 MB in each worker and the machine this must pass on has two cores.
-    maxWorkers: 2,
+    // Processes wait for each other more than they work: on two cores three files go well beside each other. PGlite holds 300 MB in each.
+    maxWorkers: 3,
     maxConcurrency: 3,
   },
 });

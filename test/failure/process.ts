@@ -1,10 +1,7 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { join } from "node:path";
 import { text } from "node:stream/consumers";
-import { startBot, surroundings, type Bot } from "./bot.ts";
-
-const main = join(import.meta.dirname, "..", "..", "src", "main.ts");
+import { program, startBot, surroundings, type Bot } from "./bot.ts";
 
 /** What is left of the product after it ran to its end. */
 export interface Ended {
@@ -19,7 +16,7 @@ export async function runToEnd(
   args: readonly string[],
   { cwd, env = {} }: { cwd: string; env?: Readonly<Record<string, string>> },
 ): Promise<Ended> {
-  const child = spawn(process.execPath, [main, ...args], {
+  const child = spawn(process.execPath, [...program, ...args], {
     cwd,
     env: { ...surroundings(cwd), ...env },
   });
@@ -73,9 +70,9 @@ export function startWatched(
   data: string,
   env: Readonly<Record<string, string>>,
   flags: readonly string[] = ["--json"],
-  program?: readonly string[],
+  what?: readonly string[],
 ): Watched {
-  const bot = startBot(data, env, flags, program);
+  const bot = startBot(data, env, flags, what);
   // A port chosen here could be the local end of somebody's connection by the time the bot wants it.
   const get = async (path: string, init?: RequestInit) => {
     const origin = bot.log.map((line) => line["listening"]).find((url) => typeof url === "string");

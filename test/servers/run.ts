@@ -1,11 +1,12 @@
+import { execFile } from "node:child_process";
 import { randomBytes } from "node:crypto";
 import { once } from "node:events";
-import { chmod, mkdtemp, rm } from "node:fs/promises";
+import { chmod, copyFile, mkdir, mkdtemp, rm, symlink } from "node:fs/promises";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { inspect } from "node:util";
+import { inspect, promisify } from "node:util";
 import { pino } from "pino";
 import type { TestProject } from "vitest/node";
 import { migrate } from "../../src/connections/migrate.ts";
@@ -44,6 +45,8 @@ export interface Answers {
   readonly "/own/pgbouncer": string;
   readonly "/own/promtool": string;
   readonly "/own/gpg": string;
+  /** The product's entry, compiled. */
+  readonly "/program": string;
 }
 
 /**
@@ -69,6 +72,7 @@ export default async function setup(project: TestProject): Promise<() => Promise
     "/own/pgbouncer": findPgBouncer,
     "/own/promtool": findPromtool,
     "/own/gpg": findGpg,
+    "/program": () => compile(join(folder, "program")),
   };
   const opened = new Map<string, Promise<unknown>>();
   const http = createServer((request, response) => {
@@ -92,6 +96,16 @@ export default async function setup(project: TestProject): Promise<() => Promise
     for (const close of closing) await close();
     await rm(folder, { recursive: true, force: true });
   };
+}
+
+/** The product as it is shipped, in a folder of this run: `dist` may be built anew meanwhile. */
+async function compile(folder: string): Promise<string> {
+  const root = join(import.meta.dirname, "..", "..");
+  await mkdir(folder);
+  await symlink(join(root, "node_modules"), join(folder, "node_modules"));
+  await copyFile(join(root, "package.json"), join(folder, "package.json"));
+  await promisify(execFile)(process.execPath, [join(root, "scripts", "bundle.ts"), join(folder, "dist")]);
+  return join(folder, "dist", "main.js");
 }
 
 async function openSharedPostgres(closing: (() => Promise<void>)[]): Promise<Answers["/postgres"]> {

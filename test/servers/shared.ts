@@ -52,6 +52,9 @@ export const whyNoPromtool = () => whyNot("/own/promtool");
 /** Why a test cannot run gpg. */
 export const whyNoGpg = () => whyNot("/own/gpg");
 
+/** The entry of the product as it is shipped. */
+export const compiledProgram = () => askFor("/program");
+
 /** A database on the run's Postgres server, or on its PostgreSQL 16: `migrated`, a copy of one with the whole schema, or `empty`. */
 export async function createServerDatabase(
   content: "migrated" | "empty",

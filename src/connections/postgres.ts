@@ -10,7 +10,8 @@ export interface Sql {
 /** Postgres, on a server or embedded: the same SQL either way. */
 export interface Database extends Sql {
   /** Commits when `work` resolves, rolls back when it rejects. Inside it, query only through `tx`: an embedded database
-   * has one connection, and asking for a second one while holding it would wait for ever. */
+   * has one connection, and asking for a second one while holding it would wait for ever. `work` is called again where Postgres has
+   * ended the transaction because it and another one waited for each other: what it changes beside the database it must set anew. */
   transaction<T>(work: (tx: Sql) => Promise<T>): Promise<T>;
   /** The same for what may take minutes: on a server every other statement fails after `answerMs` without an answer. */
   longTransaction<T>(work: (tx: Sql) => Promise<T>): Promise<T>;
@@ -22,6 +23,9 @@ export interface Database extends Sql {
  * is committed later without undoing it too: for what is done anew then, and does no harm when it is.
  */
 export const withoutWaitingForDisk = "set_config('synchronous_commit', 'off', true)";
+
+/** Postgres's code for what it ended because two waited for each other. */
+const deadlock = "40P01";
 
 const unguarded: Guard = (work) => work();
 
@@ -40,7 +44,6 @@ export function makeDatabase(
   { onClose = async () => {}, guard = unguarded, answerMs = 0 }: DatabaseOptions = {},
 ): Database {
   const lend = <T>(work: (client: pg.PoolClient) => Promise<T>) => borrow(() => guard(() => connect(pool)), work);
-  const query: Database["query"] = (statement, values) => lend((client) => run(client, answerMs, statement, values));
   const inTransaction = <T>(work: (tx: Sql) => Promise<T>, limitMs: number): Promise<T> =>
     lend(async (client) => {
       await run(client, answerMs, "begin");
@@ -49,14 +52,24 @@ export function makeDatabase(
       return result;
     });
   return {
-    query,
-    transaction: (work) => inTransaction(work, answerMs),
+    query: (statement, values) => unlocked(() => lend((client) => run(client, answerMs, statement, values))),
+    transaction: (work) => unlocked(() => inTransaction(work, answerMs)),
     longTransaction: (work) => inTransaction(work, 0),
     close: async () => {
       await pool.end();
       await onClose();
     },
   };
+}
+
+/** Does it again where Postgres has ended it because it and another transaction waited for each other: nothing of it was done. */
+async function unlocked<T>(work: () => Promise<T>, times = 3): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
+    if (times === 0 || (error as { code?: string }).code !== deadlock) throw error;
+    return unlocked(work, times - 1);
+  }
 }
 
 /**

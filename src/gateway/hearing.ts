@@ -68,14 +68,15 @@ export function makeHearing(options: HearingOptions) {
   return async (lease: Lease, all: readonly Heard[], progress: Progress, signal: AbortSignal): Promise<void> => {
     const heard = all.filter((one) => concernsUs(guildOf(one)));
     const prepared = await prepare(options, heard, lease, signal);
-    const after: Aftermath = { kept: 0, guilds: new Set(), conversations: new Set(), revoked: [] };
-    await database.transaction(async (tx) => {
+    const after = await database.transaction(async (tx) => {
+      const todo: Aftermath = { kept: 0, guilds: new Set(), conversations: new Set(), revoked: [] };
       await advance(tx, lease, progress);
-      for (const one of heard) for (const id of await storePlace(tx, one, options.self())) after.guilds.add(id);
+      for (const one of heard) for (const id of await storePlace(tx, one, options.self())) todo.guilds.add(id);
       await heardUntil(tx, prepared.until);
-      await places.tell(tx, after.guilds);
-      after.kept = await inbox.keepAll(tx, prepared.envelopes);
-      for (const one of [...prepared.changes, ...heard]) await revise(tx, one, prepared, options, after);
+      await places.tell(tx, todo.guilds);
+      todo.kept = await inbox.keepAll(tx, prepared.envelopes);
+      for (const one of [...prepared.changes, ...heard]) await revise(tx, one, prepared, options, todo);
+      return todo;
     });
     for (const guildId of after.guilds) places.changed(guildId);
     if (after.kept > 0) inbox.wake();

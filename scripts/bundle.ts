@@ -14,27 +14,25 @@ const out = process.argv[2] ?? join(root, "dist");
 const partsOfPackages: Plugin = {
   name: "parts of packages",
   setup: (build) => {
-    /** What a file of `folder` (null: any) imports by `name` is `contents` instead, read as a file of `beside`. */
-    const replace = (name: string, folder: string | null, beside: string, contents: string) => {
+    /** What is imported by `name`, a package or a file of `folder`, is `contents` instead, read as a file of `folder`. */
+    const replace = (name: string, folder: string, contents: string) => {
       build.onResolve({ filter: new RegExp(`^${name}$`) }, ({ resolveDir }) =>
-        folder === null || folder === resolveDir ? { path: name, namespace: "parts" } : undefined,
+        !name.startsWith(".") || resolveDir === folder ? { path: name, namespace: "parts" } : undefined,
       );
-      build.onLoad({ filter: new RegExp(`^${name}$`), namespace: "parts" }, () => ({ contents, resolveDir: beside }));
+      build.onLoad({ filter: new RegExp(`^${name}$`), namespace: "parts" }, () => ({ contents, resolveDir: folder }));
     };
     const home = (name: string) => dirname(fileURLToPath(import.meta.resolve(name)));
     replace(
       "discord.js",
-      null,
       home("discord.js"),
       `export * from "@discordjs/rest";
       export * from "discord-api-types/v10";
       export { DiscordSnowflake as SnowflakeUtil } from "@sapphire/snowflake";`,
     );
     const client = home("@kubernetes/client-node");
-    replace("@kubernetes/client-node", null, client, `export { KubeConfig } from "./config.js";`);
+    replace("@kubernetes/client-node", client, `export { KubeConfig } from "./config.js";`);
     replace(
       "./gen/index.js",
-      client,
       client,
       `export { createConfiguration } from "./gen/configuration.js";
       export { ServerConfiguration } from "./gen/servers.js";`,

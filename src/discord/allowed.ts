@@ -1,8 +1,8 @@
 import type { Envelope, Snowflake } from "../envelope.ts";
 import { ForeseenError } from "../errors.ts";
+import { DiscordRefused } from "./failures.ts";
 import { permission, permissionsIn } from "./permissions.ts";
 import type { Place, Places } from "./places.ts";
-import { DiscordRefused } from "./failures.ts";
 import type { Voice } from "./voices.ts";
 
 /**

@@ -1,8 +1,8 @@
 import * as z from "zod";
 import type { Sql } from "../connections/postgres.ts";
 import { momentOf, type Envelope, type Snowflake } from "../envelope.ts";
-import { findSpoken } from "./history.ts";
 import { DiscordRefused } from "./failures.ts";
+import { findSpoken } from "./history.ts";
 import { dropSpoken, noteSpoken, readSpoken, type SpokenPart } from "./spoken.ts";
 import type { Voice, WebhookSeat } from "./voices.ts";
 

@@ -3,8 +3,8 @@ import type { Envelope, Snowflake } from "../envelope.ts";
 import { asError } from "../errors.ts";
 import type { Logger } from "../log.ts";
 import { pause } from "../resilience/policies.ts";
-import { localeOf, phrase } from "./phrases.ts";
 import { DiscordRefused } from "./failures.ts";
+import { localeOf, phrase } from "./phrases.ts";
 
 /** Discord shows the sign for 10 s. */
 const typingEveryMs = 8_000;

@@ -1,7 +1,7 @@
 import { asError } from "../errors.ts";
 import type { Logger } from "../log.ts";
-import type { Asking } from "./interaction.ts";
 import { DiscordRefused } from "./failures.ts";
+import type { Asking } from "./interaction.ts";
 import type { DiscordRest } from "./rest.ts";
 
 /** What is shown in answer to a command or a button. */

@@ -2,10 +2,10 @@ import * as z from "zod";
 import type { Envelope, Snowflake } from "../envelope.ts";
 import { asError } from "../errors.ts";
 import type { Logger } from "../log.ts";
+import { DiscordRefused } from "./failures.ts";
 import { linkTo } from "./link.ts";
 import { permission, permissionsIn } from "./permissions.ts";
 import type { Places } from "./places.ts";
-import { DiscordRefused } from "./failures.ts";
 import type { Voice } from "./voices.ts";
 
 /** How an agent looks that speaks through webhooks. */

@@ -1,5 +1,6 @@
 import type { Database, Sql } from "../connections/postgres.ts";
 import { flat } from "../discord/clean.ts";
+import { DiscordRefused } from "../discord/failures.ts";
 import {
   audienceOf,
   storeChannels,
@@ -9,7 +10,6 @@ import {
   type StoredGuild,
   type Where,
 } from "../discord/places.ts";
-import { DiscordRefused } from "../discord/failures.ts";
 import type { DiscordRest } from "../discord/rest.ts";
 import type { Snowflake } from "../envelope.ts";
 import type { Logger } from "../log.ts";

@@ -1,8 +1,8 @@
 import { pino } from "pino";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import type { Progress } from "../../src/chat/chat.ts";
-import { ProgressShow } from "../../src/discord/progress.ts";
 import { DiscordRefused } from "../../src/discord/failures.ts";
+import { ProgressShow } from "../../src/discord/progress.ts";
 import { envelope } from "../inbox/envelopes.ts";
 
 describe("a slow answer as it is written", () => {

@@ -50,14 +50,14 @@ export function surroundings(home: string): Readonly<Record<string, string>> {
   return { PATH, HOME: home, HEALTH_CHECK_PORT: "0", ...compiled };
 }
 
-/** Starts the product on a data folder; its environment is `env` and nothing of this process. */
+/** Starts the product on a data folder; its environment is `env` and nothing of this process; `nodeArgs` is what Node is told to run. */
 export function startBot(
   data: string,
   env: Readonly<Record<string, string>> = {},
   flags: readonly string[] = ["--json"],
-  what: readonly string[] = program,
+  nodeArgs: readonly string[] = program,
 ): Bot {
-  const child: ChildProcessWithoutNullStreams = spawn(process.execPath, [...what, "--data", data, ...flags], {
+  const child: ChildProcessWithoutNullStreams = spawn(process.execPath, [...nodeArgs, "--data", data, ...flags], {
     cwd: root,
     env: { ...surroundings(data), ...env },
   });

@@ -70,9 +70,9 @@ export function startWatched(
   data: string,
   env: Readonly<Record<string, string>>,
   flags: readonly string[] = ["--json"],
-  what?: readonly string[],
+  nodeArgs?: readonly string[],
 ): Watched {
-  const bot = startBot(data, env, flags, what);
+  const bot = startBot(data, env, flags, nodeArgs);
   // A port chosen here could be the local end of somebody's connection by the time the bot wants it.
   const get = async (path: string, init?: RequestInit) => {
     const origin = bot.log.map((line) => line["listening"]).find((url) => typeof url === "string");
